@@ -1,4 +1,4 @@
-"""Writing files safely: aside and then renamed, hashed, and with text that cannot become a formula."""
+"""Writing files safely: aside and then renamed, hashed, with text that is never a formula."""
 
 from __future__ import annotations
 

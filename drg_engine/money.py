@@ -62,8 +62,8 @@ def format_fen(fen: int) -> str:
 def share_out(total: int, weights: npt.ArrayLike, ids: npt.ArrayLike | list[Any]) -> Fen:
     """Cut ``total`` fen in proportion to ``weights`` by the largest remainder.
 
-    weights: float64 (n,), each >= 0, with a positive sum unless ``total`` is 0.  ids: (n,) sortable;
-    equal remainders are served in the order of ids, so the order of rows does not matter.  Returns
+    weights: float64 (n,), each >= 0, with a positive sum unless ``total`` is 0.  ids: (n,) can be
+    sorted; equal remainders are served in the order of ids, so the order of rows does not matter.  Returns
     int64 fen (n,) whose sum is ``total`` exactly.  A negative total is shared as its mirror image.
     Raises ValueError on negative or non-finite weights, or on a sum of 0 with money to share.
     """

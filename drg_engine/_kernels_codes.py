@@ -1,0 +1,173 @@
+"""Kernels that turn text into numbers: joined codes into dictionary places, case ids into a set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from drg_engine._jit import kernel
+
+__all__ = ["LONGEST_CODE", "encode_rows", "find_repeats", "spread_rows"]
+
+LONGEST_CODE = 64
+"""Bytes of the longest text taken for a code."""
+
+_FNV_START = np.uint64(0xCBF29CE484222325)
+_FNV_PRIME = np.uint64(0x100000001B3)
+_MIX = np.uint64(0xFF51AFD7ED558CCD)
+_FOLD = np.uint64(32)
+_SPACE, _TAB, _COMMA, _SEMICOLON, _BAR, _PLUS = 32, 9, 44, 59, 124, 43
+_LOWER_A, _LOWER_X, _LOWER_Z, _UPPER_X, _CASE = 97, 120, 122, 88, 32
+
+
+@kernel
+def _place_of(
+    word: Any, length: int, slots: Any, hashes: Any, data: Any, starts: Any, counts: Any
+) -> int:
+    """Place of a code in the dictionary, added when new; counts are codes and bytes so far."""
+    key = _FNV_START
+    for j in range(length):
+        key = (key ^ np.uint64(word[j])) * _FNV_PRIME
+    key = (key ^ (key >> _FOLD)) * _MIX
+    mask = np.uint64(slots.size - 1)
+    at = np.int64((key ^ (key >> _FOLD)) & mask)
+    while slots[at] >= 0:
+        place = slots[at]
+        if hashes[place] == key and starts[place + 1] - starts[place] == length:
+            same = True
+            for j in range(length):
+                if data[starts[place] + j] != word[j]:
+                    same = False
+                    break
+            if same:
+                return int(place)
+        at = (at + 1) & np.int64(mask)
+    place = counts[0]
+    begin = counts[1]
+    for j in range(length):
+        data[begin + j] = word[j]
+    hashes[place] = key
+    starts[place + 1] = begin + length
+    slots[at] = place
+    counts[0] = place + 1
+    counts[1] = begin + length
+    return int(place)
+
+
+@kernel
+def encode_rows(
+    offsets: Any,
+    text: Any,
+    first_row: int,
+    out_offsets: Any,
+    out: Any,
+    too_long: Any,
+    slots: Any,
+    hashes: Any,
+    data: Any,
+    starts: Any,
+    counts: Any,
+) -> int:
+    """Split, normalise and number the codes of rows first_row onwards.
+
+    offsets int64 (n+1,), text uint8: rows of codes joined by ``|`` (``,`` and ``;`` also).  Writes
+    places to ``out`` and their bounds to ``out_offsets``.  An empty first code is kept where others
+    follow it; other empty ones are passed over.  Marks rows with a code over LONGEST_CODE bytes.
+    Returns the row it stopped before, because the dictionary must grow, or n.
+    """
+    word = np.zeros(LONGEST_CODE + 1, dtype=np.uint8)
+    rows = offsets.size - 1
+    written = out_offsets[first_row]
+    for i in range(first_row, rows):
+        begin, end = offsets[i], offsets[i + 1]
+        room = 1 + (end - begin) // 2 + 1
+        if (
+            counts[0] + room >= hashes.size
+            or (counts[0] + room) * 2 >= slots.size
+            or counts[1] + (end - begin) + room >= data.size
+        ):
+            return i
+        at = begin
+        number = 0
+        row_start = written
+        while at <= end:
+            while at < end and (text[at] == _SPACE or text[at] == _TAB):
+                at += 1
+            length = 0
+            last = 0
+            previous = _PLUS
+            while at < end:
+                letter = text[at]
+                if letter == _BAR or letter == _COMMA or letter == _SEMICOLON:
+                    break
+                if letter == _LOWER_X or letter == _UPPER_X:
+                    letter = _UPPER_X if previous == _PLUS else _LOWER_X
+                elif _LOWER_A <= letter <= _LOWER_Z:
+                    letter -= _CASE
+                if length < LONGEST_CODE:
+                    word[length] = letter
+                length += 1
+                if letter != _SPACE and letter != _TAB:
+                    last = length
+                previous = letter
+                at += 1
+            at += 1
+            if last > LONGEST_CODE:
+                too_long[i] = True
+                last = 0
+            if last > 0 or number == 0:
+                out[written] = _place_of(word, last, slots, hashes, data, starts, counts)
+                written += 1
+            number += 1
+        if written == row_start + 1 and starts[out[row_start]] == starts[out[row_start] + 1]:
+            written = row_start
+        out_offsets[i + 1] = written
+    return int(rows)
+
+
+@kernel
+def spread_rows(places: Any, value_offsets: Any, values: Any, out_offsets: Any, out: Any) -> None:
+    """Rows of a dictionary column from its encoded values: row i repeats value places[i]."""
+    written = 0
+    for i in range(places.size):
+        place = places[i]
+        if place >= 0:
+            for k in range(value_offsets[place], value_offsets[place + 1]):
+                out[written] = values[k]
+                written += 1
+        out_offsets[i + 1] = written
+
+
+@kernel
+def find_repeats(
+    offsets: Any, text: Any, row_numbers: Any, keys: Any, first_rows: Any, repeats: Any
+) -> int:
+    """Note each row's id in the set; where it is there already, the row it first stood in.
+
+    keys uint64 and first_rows int64 (size a power of two) are the set; 0 in keys is free.  Writes
+    ``repeats`` int64 (n,): 0 for a new id, else the earlier row number.  Ids are told apart by 64
+    bits of hash.  Returns how many ids were new.
+    """
+    mask = np.uint64(keys.size - 1)
+    fresh = 0
+    for i in range(offsets.size - 1):
+        key = _FNV_START
+        for k in range(offsets[i], offsets[i + 1]):
+            key = (key ^ np.uint64(text[k])) * _FNV_PRIME
+        key = (key ^ (key >> _FOLD)) * _MIX
+        key = key ^ (key >> _FOLD)
+        if key == 0:
+            key = _MIX
+        at = np.int64(key & mask)
+        repeats[i] = 0
+        while keys[at] != 0:
+            if keys[at] == key:
+                repeats[i] = first_rows[at]
+                break
+            at = (at + 1) & np.int64(mask)
+        if repeats[i] == 0:
+            keys[at] = key
+            first_rows[at] = row_numbers[i]
+            fresh += 1
+    return fresh

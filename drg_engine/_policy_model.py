@@ -1,0 +1,245 @@
+"""What a payment policy may say: every key with its Chinese title, unit, range and default.
+
+The models are the one place where a key is described; :mod:`drg_engine.policy` reads the
+descriptions for faults, listings and the JSON schema.  Numbers here are bounds and defaults only.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+__all__ = [
+    "Coefficient",
+    "High",
+    "Indicators",
+    "Info",
+    "Low",
+    "OffList",
+    "Points",
+    "PolicyRules",
+    "Price",
+    "ScopeRule",
+    "Standard",
+    "Tier",
+]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]*$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Code = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
+Level = Annotated[str, StringConstraints(pattern=r"^[123]$")]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+YUAN = "元"
+YUAN_RW = "元/1.0 RW"
+YUAN_POINT = "元/点"
+DAYS = "天"
+RATIO = "倍"
+PART = "比例"
+
+
+def key(
+    default: Any = ..., *, title: str, why: str = "", unit: str = "", pays: bool = True, **more: Any
+) -> Any:
+    """Describe one key.  ``pays=False`` marks a key that labels and never moves an amount."""
+    extra: dict[str, Any] = {"unit": unit, "pays": pays}
+    return Field(default, title=title, description=why, json_schema_extra=extra, **more)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class Info(_Section):
+    """[policy]: what the file is and when it is in force."""
+
+    name: Name = key(title="政策代号", why="字母开头，可含数字、下划线、点、短横", pays=False)
+    title: Text = key(title="政策名称", pays=False)
+    authority: str = key("", title="制定机构", pays=False)
+    document: str = key("", title="文号", pays=False)
+    effective_from: date = key(title="生效日期", why="含当日", pays=False)
+    effective_to: date | None = key(
+        None, title="失效日期", why="不含当日；不写为至今有效", pays=False
+    )
+    source: Text = key(title="默认来源", why="[sources] 未另注明的各项以此为来源", pays=False)
+    notes: str = key("", title="说明", pays=False)
+
+
+class Price(_Section):
+    """[[standard.prices]]: one row of the direct table."""
+
+    drg: Code = key(title="病组", why="方案中的病组编码")
+    level: Level | None = key(None, title="医院级别", why="3 三级、2 二级、1 一级；不写为各级")
+    insurance: Code | None = key(None, title="险种", why="险种编码；不写为各险种")
+    yuan: float = key(title="支付标准", unit=YUAN, gt=0)
+
+
+class Standard(_Section):
+    """[standard]: how the payment standard S comes about (payment.md §2)."""
+
+    method: Literal["rate", "points", "table"] = key(
+        "rate", title="支付标准算法", why="rate 费率法；points 点数法；table 直接查表"
+    )
+    ratio_of: Literal["standard", "mean"] = key(
+        "standard", title="倍率的分母", why="standard 支付标准 S；mean 地区病组次均费用 A"
+    )
+    overall_mean: float | None = key(
+        None,
+        title="地区全部病例次均费用",
+        unit=YUAN,
+        gt=0,
+        why="A = 权重 × 此数（病组另有次均费用者除外）；以均值为分母或需调节系数的支付方式必填",
+    )
+    means: dict[Code, Positive] = key(
+        {}, title="病组次均费用", unit=YUAN, why="按病组编码；优先于 权重 × 全部病例次均费用"
+    )
+    prices: tuple[Price, ...] = key((), title="支付标准表", why="直接查表法：病组、级别、险种各行")
+
+
+class Points(_Section):
+    """[points]: the point method (payment.md §2)."""
+
+    scale: float = key(100.0, title="基准点数", unit="点/1.0 RW", gt=0, why="常见 1、100、1000")
+    values: dict[Code, Positive] = key({}, title="点值", unit=YUAN_POINT, why="按险种编码")
+
+
+class Coefficient(_Section):
+    """[coefficient]: the hospital coefficient H; the most specific entry wins."""
+
+    default: float = key(1.0, title="机构系数", unit="系数", gt=0, le=10)
+    by_level: dict[Level, Positive] = key({}, title="机构系数（按级别）", unit="系数")
+    by_hospital: dict[Code, Positive] = key({}, title="机构系数（按医院）", unit="系数")
+    by_drg: dict[Code, dict[Level, Positive]] = key(
+        {}, title="机构系数（按病组和级别）", unit="系数"
+    )
+    base_list: tuple[Code, ...] = key((), title="基层病组", why="同病同价，机构系数固定为 1")
+    minimum: float = key(0.0, title="机构系数下限", unit="系数", ge=0, le=10)
+    maximum: float = key(10.0, title="机构系数上限", unit="系数", gt=0, le=10)
+
+
+class ScopeRule(_Section):
+    """[[scope]]: cases outside DRG payment; all conditions of a rule must hold."""
+
+    code: Name = key(title="规则代号", pays=False)
+    title: Text = key(title="规则名称", why="用于依据说明", pays=False)
+    los_over: int | None = key(
+        None, title="住院天数大于", unit=DAYS, ge=0, le=3650, why="不含本数；天数缺失不满足"
+    )
+    los_at_most: int | None = key(
+        None, title="住院天数不超过", unit=DAYS, ge=0, le=3650, why="含本数；天数缺失不满足"
+    )
+    charges_below: float | None = key(
+        None, title="总费用低于", unit=YUAN, gt=0, le=10_000_000, why="不含本数"
+    )
+    dx_prefixes: tuple[Code, ...] = key(
+        (), title="主要诊断编码开头", why="如 Z53.；末尾的 * 可写可不写"
+    )
+    insurances: tuple[Code, ...] = key((), title="险种", why="险种编码")
+    drgs: tuple[Code, ...] = key((), title="病组", why="方案中的病组编码")
+
+
+class OffList(_Section):
+    """[ungrouped], [ambiguous], [no_weight]: cases without a payment standard."""
+
+    mode: Literal["as_charged", "share"] = key(
+        "as_charged", title="支付方式", why="as_charged 据实；share 总费用的一定比例"
+    )
+    share: float = key(1.0, title="支付比例", unit=PART, ge=0, le=1, why="方式为 share 时用")
+
+
+class Low(_Section):
+    """[low]: cases far below the standard."""
+
+    bound: float = key(0.4, title="低倍率界值", unit=RATIO, ge=0, lt=1, why="0 为不设低倍率")
+    inclusive: bool = key(False, title="等于界值算低倍率")
+    mode: Literal["as_charged", "standard", "charged_times_control", "ratio_points"] = key(
+        "as_charged",
+        title="低倍率支付方式",
+        why="as_charged 据实；standard 按支付标准；charged_times_control 总费用 × 调节系数；"
+        "ratio_points 基准点数 × 倍率 × 点值",
+    )
+
+
+class Tier(_Section):
+    """[[high.tiers]]: one tier of the high bound."""
+
+    upper: float | None = key(None, title="档上限", gt=0, why="权重或基准点数；最后一档不写")
+    bound: float = key(title="高倍率界值", unit=RATIO, gt=1, le=100)
+
+
+class High(_Section):
+    """[high]: cases far above the standard, and the cap on their number."""
+
+    by: Literal["single", "level", "weight", "points"] = key(
+        "single",
+        title="高倍率界值的取法",
+        why="single 一个数；level 按医院级别；weight 按权重分档；points 按基准点数分档",
+    )
+    bound: float = key(3.0, title="高倍率界值", unit=RATIO, gt=1, le=100)
+    levels: dict[Level, Annotated[float, Field(gt=1, le=100)]] = key(
+        {}, title="高倍率界值（按级别）", unit=RATIO
+    )
+    tiers: tuple[Tier, ...] = key((), title="高倍率界值（分档）", why="自小到大；最后一档不写上限")
+    tier_inclusive: bool = key(False, title="等于档上限归入该档")
+    inclusive: bool = key(False, title="等于界值算高倍率")
+    mode: Literal["as_charged", "standard", "excess_share", "linear_add", "deduct", "cap"] = key(
+        "excess_share",
+        title="高倍率支付方式",
+        why="as_charged 据实；standard 按支付标准；excess_share S + 比例 × (C − K·S)；"
+        "linear_add A·Z + (C − K·A) × 调节系数；deduct 扣除法；cap A·K·Z 封顶",
+    )
+    share: float = key(
+        1.0, title="超界部分支付比例", unit=PART, ge=0, le=1, why="excess_share 方式用"
+    )
+    cap_share: float = key(
+        0.05,
+        title="高倍率病例占比上限",
+        unit=PART,
+        ge=0,
+        le=1,
+        why="超出的按正常病例支付；1 为不设上限；按医院分别计",
+    )
+    cap_of: Literal["discharges", "in_scope"] = key(
+        "discharges",
+        title="占比上限的基数",
+        why="discharges 全部出院病例；in_scope 范围内有标准的病例",
+    )
+
+
+class Indicators(_Section):
+    """[indicators]: thresholds of the report's figures (payment.md §6)."""
+
+    heavy_weight: float = key(2.0, title="疑难重症权重", gt=0, le=100, why="RW 达到此数即计入")
+    accuracy_above: float = key(
+        0.9, title="控费准确率下界", unit=RATIO, ge=0, le=1, why="总费用 / 标准须大于此数"
+    )
+    accuracy_below: float = key(
+        1.1, title="控费准确率上界", unit=RATIO, ge=1, le=10, why="总费用 / 标准须小于此数"
+    )
+
+
+class PolicyRules(_Section):
+    """One policy file."""
+
+    policy: Info = key(title="政策")
+    standard: Standard = key(Standard(), title="支付标准")
+    rates: dict[Code, Positive] = key(
+        {}, title="费率", unit=YUAN_RW, why="费率法：按险种编码；未列的险种不在支付范围内"
+    )
+    points: Points = key(Points(), title="点数法")
+    coefficient: Coefficient = key(Coefficient(), title="机构系数")
+    scope: tuple[ScopeRule, ...] = key((), title="不纳入 DRG 支付的病例", why="按顺序，先中先用")
+    ungrouped: OffList = key(OffList(), title="未入组病例")
+    ambiguous: OffList = key(OffList(), title="歧义组病例")
+    no_weight: OffList = key(OffList(), title="无权重病组病例")
+    low: Low = key(Low(), title="低倍率")
+    high: High = key(High(), title="高倍率")
+    indicators: Indicators = key(Indicators(), title="指标")
+    sources: dict[str, Text] = key(
+        {}, title="来源", why="键名（如 low 或 low.bound）→ 文号、公布文件或“示例”", pays=False
+    )

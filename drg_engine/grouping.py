@@ -1,0 +1,228 @@
+"""Grouping: cases and a scheme to MDC, ADRG, DRG, severity and reason (specs/grouping.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from drg_engine._jit import run_split
+from drg_engine._kernels_grouping import CaseColumns, ResultColumns, group_rows
+from drg_engine.cases import Cases
+from drg_engine.codes import normal_code
+from grouper_tables import Scheme
+
+__all__ = ["REASONS", "REASON_WORDS", "SEVERITIES", "STATUS", "CaseResult", "Grouping", "group",
+           "group_one"]  # fmt: skip
+
+STATUS = ("grouped", "ambiguous", "ungrouped", "invalid")
+"""What became of a case; a status column indexes it."""
+
+SEVERITIES = ("none", "cc", "mcc")
+"""Severity by number; -1 where a case has no group of its own."""
+
+REASONS = (
+    "",
+    "ambiguous",
+    "no_principal_dx",
+    "unknown_principal_dx",
+    "grey_principal_dx",
+    "grey_principal_proc",
+    "no_mdc",
+    "no_adrg",
+    "no_group",
+)
+"""Why a case has no ordinary group; a reason column indexes it."""
+
+REASON_WORDS = (
+    "",
+    "主要手术与主要诊断无关，入歧义组",
+    "没有主要诊断",
+    "主要诊断不是已知编码",
+    "主要诊断是灰码，不能作主要诊断",
+    "主要手术是灰码，且不在任何 ADRG 的手术表内",
+    "按性别、年龄和主要诊断，不属于任何 MDC",
+    "进入了 MDC，但不符合其中任何 ADRG",
+    "ADRG 没有适合这一严重程度或条件的病组",
+)
+"""REASONS in words."""
+
+_NO_FLAGS = np.zeros(0, dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Results of n cases as columns.
+
+    status int8 (STATUS), mdc int8, adrg int16 and drg int32 (places in the scheme's codes; -1 where
+    there is no MDC or ADRG; drg always stands), severity int8 (SEVERITIES or -1), reason int8
+    (REASONS).
+    """
+
+    scheme: Scheme
+    status: npt.NDArray[np.int8]
+    mdc: npt.NDArray[np.int8]
+    adrg: npt.NDArray[np.int16]
+    drg: npt.NDArray[np.int32]
+    severity: npt.NDArray[np.int8]
+    reason: npt.NDArray[np.int8]
+
+    def table(self) -> pa.Table:
+        """The results as text columns: status, mdc, adrg, drg, severity, reason."""
+        scheme = self.scheme
+        words = {
+            "status": STATUS,
+            "mdc": (*scheme.mdc_codes, ""),
+            "adrg": (*scheme.adrg_codes, ""),
+            "drg": scheme.drg_codes,
+            "severity": (*SEVERITIES, ""),
+            "reason": REASONS,
+        }
+        return pa.table({name: _worded(getattr(self, name), word) for name, word in words.items()})
+
+    def counts(self) -> dict[str, int]:
+        """Number of cases by status."""
+        found = np.bincount(self.status, minlength=len(STATUS))
+        return {name: int(count) for name, count in zip(STATUS, found, strict=True)}
+
+
+class CaseResult(NamedTuple):
+    """Result of one case, as text."""
+
+    status: str
+    mdc: str
+    adrg: str
+    drg: str
+    severity: str
+    reason: str
+
+
+def _worded(places: npt.NDArray[np.signedinteger], words: Sequence[str]) -> pa.Array:
+    """Text by number; -1 is the last word."""
+    at = places.astype(np.int32)
+    at[at < 0] = len(words) - 1
+    return pa.array(words, pa.string()).take(pa.array(at))
+
+
+def group(cases: Cases, scheme: Scheme, *, threads: int | None = None) -> Grouping:
+    """Group every case.  threads: how many at most, all processors by default."""
+    n = cases.n
+    result = _no_results(n)
+    columns = case_columns(cases, scheme)
+    rules = scheme.rules
+    run_split(lambda start, stop: group_rows(rules, columns, result, start, stop), n,
+              threads=threads)  # fmt: skip
+    return Grouping(scheme, *result)
+
+
+def _no_results(n: int) -> ResultColumns:
+    return ResultColumns(
+        np.empty(n, np.int8),
+        np.empty(n, np.int8),
+        np.empty(n, np.int16),
+        np.empty(n, np.int32),
+        np.empty(n, np.int8),
+        np.empty(n, np.int8),
+    )
+
+
+def case_columns(cases: Cases, scheme: Scheme) -> CaseColumns:
+    """The kernel's view of cases: each distinct code looked up in the scheme once."""
+    rules = scheme.rules
+    dx_at = _places(cases.diagnoses.strings, scheme.diagnosis_index)
+    proc_at = _places(cases.procedures.strings, scheme.procedure_index)
+    return CaseColumns(
+        cases.sex,
+        cases.age,
+        cases.age_days,
+        cases.birth_weight,
+        cases.los,
+        cases.discharge_mode,
+        cases.icu_hours,
+        cases.vent_hours,
+        _flag_bits(cases, scheme),
+        cases.dx_offsets,
+        cases.dx,
+        cases.proc_offsets,
+        cases.proc,
+        dx_at,
+        rules.dx_other[np.maximum(dx_at, -1)],
+        proc_at,
+        rules.proc_sets[np.maximum(proc_at, -1)],
+    )
+
+
+def _places(codes: Sequence[str], index: dict[str, int]) -> npt.NDArray[np.int32]:
+    """Places in the scheme; -1, its last row, for an unknown code; -2 for no code at all.
+
+    No code is told apart from an unknown one only as a principal diagnosis.
+    """
+    unknown = -1
+    return np.array([index.get(code, unknown if code else -2) for code in codes], dtype=np.int32)
+
+
+def _flag_bits(cases: Cases, scheme: Scheme) -> npt.NDArray[np.uint64]:
+    if cases.flags is None or not scheme.flags:
+        return _NO_FLAGS
+    bit = {name: 1 << place for place, name in enumerate(scheme.flags)}
+    masks = [
+        sum(bit.get(word.strip(), 0) for word in set((text or "").split("|")))
+        for text in cases.flags.dictionary.to_pylist()
+    ]
+    places = cases.flags.indices.fill_null(len(masks)).to_numpy(zero_copy_only=False)
+    return np.array([*masks, 0], dtype=np.uint64)[places]
+
+
+def group_one(
+    scheme: Scheme,
+    diagnoses: Sequence[str],
+    procedures: Sequence[str] = (),
+    *,
+    sex: int = 0,
+    age: int = -1,
+    age_days: int = -1,
+    birth_weight: int = -1,
+    los: int = -1,
+    discharge_mode: int = 0,
+) -> CaseResult:
+    """Group one case given as plain values; the first code of each kind is the principal one.
+
+    sex 1 male, 2 female; age in years, age_days in days, birth_weight in grams, los in days; -1
+    missing.  Codes are put in normal form.
+    """
+    dx_at = _places([normal_code(code) for code in diagnoses], scheme.diagnosis_index)
+    proc_at = _places([normal_code(code) for code in procedures], scheme.procedure_index)
+    none = np.zeros(0, dtype=np.float32)
+    columns = CaseColumns(
+        np.array([sex], np.int8),
+        np.array([age], np.int16),
+        np.array([age_days], np.int32),
+        np.array([birth_weight], np.int32),
+        np.array([los], np.int32),
+        np.array([discharge_mode], np.int8),
+        none,
+        none,
+        _NO_FLAGS,
+        np.array([0, len(dx_at)], np.int64),
+        np.arange(len(dx_at), dtype=np.int32),
+        np.array([0, len(proc_at)], np.int64),
+        np.arange(len(proc_at), dtype=np.int32),
+        dx_at,
+        scheme.rules.dx_other[np.maximum(dx_at, -1)],
+        proc_at,
+        scheme.rules.proc_sets[np.maximum(proc_at, -1)],
+    )
+    result = _no_results(1)
+    group_rows(scheme.rules, columns, result, 0, 1)
+    return CaseResult(
+        STATUS[result.status[0]],
+        scheme.mdc_codes[result.mdc[0]] if result.mdc[0] >= 0 else "",
+        scheme.adrg_codes[result.adrg[0]] if result.adrg[0] >= 0 else "",
+        scheme.drg_codes[result.drg[0]],
+        SEVERITIES[result.severity[0]] if result.severity[0] >= 0 else "",
+        REASONS[result.reason[0]],
+    )

@@ -11,9 +11,7 @@ from drg_engine._jit import kernel
 
 __all__ = ["CaseColumns", "ResultColumns", "group_rows"]
 
-KNOWN, GREY, COUNTED = 1, 2, 4
-NO_CODE = -2
-"""Place of an empty code among ``dx_at`` and ``proc_at``; -1 is an unknown one."""
+KNOWN, GREY, COUNTED, NO_CODE = 1, 2, 4, 8
 GROUPED, AMBIGUOUS, UNGROUPED, INVALID = 0, 1, 2, 3
 (
     OK,
@@ -31,13 +29,22 @@ _ONE = np.uint64(1)
 _NONE = np.uint64(0)
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _DE_BRUIJN_SHIFT = np.uint64(58)
-_PLACE = np.zeros(64, dtype=np.int64)
+_PLACE = np.zeros(64, dtype=np.uint64)
 for _bit in range(64):
     _PLACE[((0x03F79D71B4CB0A89 << _bit) & 0xFFFFFFFFFFFFFFFF) >> 58] = _bit
-_SET_SHIFT = 18
-_LEVEL_SHIFT = 16
-_LEVEL_MASK = 3
-_EXCLUSION_MASK = 0xFFFF
+_SET_SHIFT = np.uint64(18)
+_LEVEL_SHIFT = np.uint64(16)
+_EXCLUSION_MASK = np.uint64(0xFFFF)
+_CLASS_SHIFT = np.uint64(40)
+_WORD_SHIFT = np.uint64(6)
+_BIT_MASK = np.uint64(63)
+_ROW_SHIFT = np.uint64(16)
+_ROW_MASK = np.uint64(0xFFFFFF)
+_FLAG_MASK = np.uint64(0xFFFF)
+_MOST_SITES = 999
+_ON_LADDER = -2
+NOTHING, MDC, ADRG, RUNG = range(4)
+_OLDEST = 150
 
 
 class CaseColumns(NamedTuple):
@@ -56,10 +63,10 @@ class CaseColumns(NamedTuple):
     dx: npt.NDArray[np.int32]
     proc_offsets: npt.NDArray[np.int64]
     proc: npt.NDArray[np.int32]
-    dx_at: npt.NDArray[np.int32]
+    dx_first_at: npt.NDArray[np.uint64]  # by place in the dictionary: the scheme's dx_first
     dx_other_at: npt.NDArray[np.uint32]
-    proc_at: npt.NDArray[np.int32]
-    proc_sets_at: npt.NDArray[np.int32]
+    proc_first_at: npt.NDArray[np.uint64]
+    proc_other_at: npt.NDArray[np.int32]
 
 
 class ResultColumns(NamedTuple):
@@ -74,322 +81,259 @@ class ResultColumns(NamedTuple):
 
 
 @kernel
-def _lowest(word: Any) -> Any:
-    """Place of the lowest bit set in a word that has one."""
-    return _PLACE[((word & (~word + _ONE)) * _DE_BRUIJN) >> _DE_BRUIJN_SHIFT]
-
-
-@kernel
-def _within_bounds(rules: Any, cases: Any, i: int, alternative: int) -> bool:
-    for row in range(rules.bound_rows[alternative, 0], rules.bound_rows[alternative, 1]):
-        field = rules.bound_field[row]
-        value = -1.0
-        if field == 0:
-            value = float(cases.age[i])
-        elif field == 1:
-            value = float(cases.age_days[i])
-        elif field == 2:
-            value = float(cases.birth_weight[i])
-        elif field == 3:
-            value = float(cases.los[i])
-        elif field == 4 and cases.icu_hours.size > 0:
-            value = float(cases.icu_hours[i])
-        elif field == 5 and cases.vent_hours.size > 0:
-            value = float(cases.vent_hours[i])
-        holds = value >= 0.0 and rules.bound_range[row, 0] <= value <= rules.bound_range[row, 1]
-        if holds == (rules.bound_negated[row] == 1):
+def _within_bounds(bound_rows: Any, bounds: Any, numbers: Any, alternative: int) -> bool:
+    for row in range(bound_rows[alternative, 0], bound_rows[alternative, 1]):
+        value = numbers[int(bounds[row, 0])]
+        holds = value >= 0.0 and bounds[row, 1] <= value <= bounds[row, 2]
+        if holds == (bounds[row, 3] > 0.0):
             return False
     return True
 
 
 @kernel
-def _sites(mask: Any, bits: Any) -> int:
-    """How many of the sets in ``mask`` are among ``bits``."""
-    count = 0
-    for w in range(mask.size):
-        left = mask[w] & bits[w]
-        while left != _NONE:
-            left &= left - _ONE
-            count += 1
-    return count
-
-
-@kernel
-def _holds(
-    rules: Any,
-    cases: Any,
-    i: int,
+def _rest_holds(
+    sites: Any,
+    site_range: Any,
+    marks: Any,
+    bound_rows: Any,
+    bounds: Any,
+    found: Any,
+    carried: Any,
+    numbers: Any,
     alternative: int,
-    any_bits: Any,
-    other_bits: Any,
-    proc_bits: Any,
-    counted: bool,
 ) -> bool:
-    """Whether what the principal codes could not decide holds for one alternative."""
-    for w in range(any_bits.size):
-        need = rules.x_any_need[alternative, w]
-        if (any_bits[w] & need) != need or (any_bits[w] & rules.x_any_ban[alternative, w]) != _NONE:
-            return False
-        need = rules.x_other_need[alternative, w]
-        ban = rules.x_other_ban[alternative, w]
-        if (other_bits[w] & need) != need or (other_bits[w] & ban) != _NONE:
-            return False
-    for w in range(proc_bits.size):
-        need = rules.x_proc_need[alternative, w]
-        ban = rules.x_proc_ban[alternative, w]
-        if (proc_bits[w] & need) != need or (proc_bits[w] & ban) != _NONE:
-            return False
-    asked = rules.x_counted[alternative]
-    if asked != 0 and (asked == 1) != counted:
+    """Whether sites, marks and bounds of one alternative hold.
+
+    carried (2,) uint64: flags, bit of the discharge mode.  numbers (6,) float64.
+    """
+    need = marks[alternative, 0]
+    if (carried[0] & need) != need or (carried[0] & marks[alternative, 1]) != _NONE:
         return False
-    if ((rules.x_modes[alternative] >> np.uint32(cases.discharge_mode[i])) & np.uint32(1)) == 0:
+    if marks[alternative, 2] & carried[1] == _NONE:
         return False
-    carried = cases.flags[i] if cases.flags.size > 0 else _NONE
-    need = rules.x_flags_need[alternative]
-    if (carried & need) != need or (carried & rules.x_flags_ban[alternative]) != _NONE:
-        return False
-    if rules.x_sites_range[alternative, 0] > 0 or rules.x_sites_range[alternative, 1] < 999:
-        found = _sites(rules.x_sites[alternative], any_bits)
-        if not rules.x_sites_range[alternative, 0] <= found <= rules.x_sites_range[alternative, 1]:
+    least, most = site_range[alternative, 0], site_range[alternative, 1]
+    if least > 0 or most < _MOST_SITES:
+        covered = 0
+        for w in range(found.size):
+            left = sites[alternative, w] & found[w]
+            while left != _NONE:
+                left &= left - _ONE
+                covered += 1
+        if covered < least or covered > most:
             return False
-    return bool(_within_bounds(rules, cases, i, alternative))
-
-
-@kernel
-def _first_match(
-    rules: Any,
-    cases: Any,
-    i: int,
-    first: int,
-    last: int,
-    dx_class: int,
-    proc_class: int,
-    any_bits: Any,
-    other_bits: Any,
-    proc_bits: Any,
-    counted: bool,
-) -> int:
-    """First alternative of the words first..last that holds, or -1."""
-    for w in range(first, last):
-        left = (
-            rules.dx_words[dx_class, w]
-            & rules.proc_words[proc_class, w]
-            & rules.sex_words[cases.sex[i], w]
-        )
-        while left != _NONE:
-            place = _lowest(left)
-            alternative = w * 64 + place
-            if (rules.simple[w] >> np.uint64(place)) & _ONE != _NONE or _holds(
-                rules, cases, i, alternative, any_bits, other_bits, proc_bits, counted
-            ):
-                return int(alternative)
-            left &= left - _ONE
-    return -1
-
-
-@kernel
-def _severity(rules: Any, cases: Any, first: int, last: int, exclusion_row: int) -> int:
-    """2 mcc, 1 cc, 0 none, over the other diagnoses that the principal does not exclude."""
-    worst = 0
-    for k in range(first + 1, last):
-        other = np.int64(cases.dx_other_at[cases.dx[k]])
-        level = (other >> _LEVEL_SHIFT) & _LEVEL_MASK
-        if level > worst and rules.excluded[exclusion_row, other & _EXCLUSION_MASK] == 0:
-            worst = level
-            if worst == 2:
-                break
-    return int(worst)
-
-
-@kernel
-def _climb(
-    rules: Any,
-    cases: Any,
-    i: int,
-    first: int,
-    last: int,
-    severity: int,
-    dx_class: int,
-    proc_class: int,
-    any_bits: Any,
-    other_bits: Any,
-    proc_bits: Any,
-    counted: bool,
-) -> int:
-    """First rung whose severity is reached and whose conditions hold: its group, or -1."""
-    for row in range(first, last):
-        if rules.rungs[row, 0] > severity:
-            continue
-        start, stop = rules.rungs[row, 2], rules.rungs[row, 3]
-        if (
-            start == stop
-            or _first_match(
-                rules,
-                cases,
-                i,
-                start,
-                stop,
-                dx_class,
-                proc_class,
-                any_bits,
-                other_bits,
-                proc_bits,
-                counted,
-            )
-            >= 0
-        ):
-            return int(rules.rungs[row, 1])
-    return -1
-
-
-@kernel
-def _refuse(result: Any, i: int, status: int, mdc: int, reason: int, group: int) -> None:
-    result.status[i] = status
-    result.mdc[i] = mdc
-    result.adrg[i] = -1
-    result.drg[i] = group
-    result.severity[i] = -1
-    result.reason[i] = reason
+    return bool(_within_bounds(bound_rows, bounds, numbers, alternative))
 
 
 @kernel
 def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> None:
-    """Group cases start..stop; writes every column of ``result`` for each."""
-    any_bits = np.zeros(rules.x_any_need.shape[1], dtype=np.uint64)
-    other_bits = np.zeros(rules.x_any_need.shape[1], dtype=np.uint64)
-    proc_bits = np.zeros(rules.x_proc_need.shape[1], dtype=np.uint64)
-    ambiguous_on = rules.options[0] != 0
-    reject_grey = rules.options[1] != 0
+    """Group cases start..stop; writes every column of ``result`` for each.
+
+    The search for a match (words and-ed, lowest bit first) serves the MDC entries, the ADRGs and
+    the conditional groups in turn.  It stands in one loop, and arrays are taken out of their tuples
+    once, because a call counts references to every array it is given: that would cost more than
+    the work.
+    """
+    dx_words, proc_words = rules.dx_words, rules.proc_words
+    sex_words, age_words = rules.sex_words, rules.age_words
+    simple, seeking, sought = rules.simple, rules.seeking, rules.sought
+    need, ban, rest = rules.need, rules.ban, rules.rest
+    sites, site_range, marks = rules.sites, rules.site_range, rules.marks
+    bound_rows, bounds = rules.bound_rows, rules.bounds
+    as_principal, as_other = rules.as_principal, rules.as_other
+    as_procedure, counting = rules.as_procedure, rules.counting
+    dx_in_mdc, owner, by_dx = rules.dx_in_mdc, rules.owner, rules.by_dx
+    mdc_words, adrg_medical = rules.mdc_words, rules.adrg_medical
+    plain_group, ladder, rungs = rules.plain_group, rules.ladder, rules.rungs
+    children, ambiguous_group = rules.children, rules.ambiguous_group
+    entry_first, entry_last = rules.entry_words[0], rules.entry_words[1]
+    ambiguous_on, reject_grey = rules.options[0] != 0, rules.options[1] != 0
     no_group = rules.options[2]
+    sexes, ages, age_days = cases.sex, cases.age, cases.age_days
+    birth_weight, los, discharge_mode = cases.birth_weight, cases.los, cases.discharge_mode
+    icu_hours, vent_hours, flags_of = cases.icu_hours, cases.vent_hours, cases.flags
+    dx_offsets, dx = cases.dx_offsets, cases.dx
+    proc_offsets, proc = cases.proc_offsets, cases.proc
+    dx_first_at, dx_other_at = cases.dx_first_at, cases.dx_other_at
+    proc_first_at, proc_other_at = cases.proc_first_at, cases.proc_other_at
+    out_status, out_mdc, out_adrg = result.status, result.mdc, result.adrg
+    out_drg, out_severity, out_reason = result.drg, result.severity, result.reason
+    place_of_bit = _PLACE
+    width = need.shape[1]
+    found = np.zeros(width, dtype=np.uint64)
+    numbers = np.full(6, -1.0)
+    carried = np.zeros(2, dtype=np.uint64)
     for i in range(start, stop):
-        first, last = cases.dx_offsets[i], cases.dx_offsets[i + 1]
-        if first == last:
-            _refuse(result, i, INVALID, -1, NO_PRINCIPAL, no_group)
-            continue
-        principal = cases.dx_at[cases.dx[first]]
-        if principal == NO_CODE:
-            _refuse(result, i, INVALID, -1, NO_PRINCIPAL, no_group)
-            continue
-        flags = rules.dx_flags[principal]
-        if flags & KNOWN == 0:
-            _refuse(result, i, INVALID, -1, UNKNOWN_PRINCIPAL, no_group)
-            continue
-        proc_first, proc_last = cases.proc_offsets[i], cases.proc_offsets[i + 1]
-        proc_class = 0
-        proc_flags = 0
-        if proc_first < proc_last:
-            procedure = max(cases.proc_at[cases.proc[proc_first]], -1)
-            proc_class = rules.proc_class[procedure]
-            proc_flags = rules.proc_flags[procedure]
-        if reject_grey and (flags & GREY) != 0:
-            _refuse(result, i, INVALID, -1, GREY_PRINCIPAL, no_group)
-            continue
-        if reject_grey and (proc_flags & GREY) != 0:
-            _refuse(result, i, INVALID, -1, GREY_PROCEDURE, no_group)
-            continue
-        counted = (proc_flags & COUNTED) != 0
-        dx_class = rules.dx_class[principal]
-        for w in range(other_bits.size):
-            other_bits[w] = _NONE
-        for w in range(proc_bits.size):
-            proc_bits[w] = _NONE
-        for k in range(first + 1, last):
-            row = cases.dx_other_at[cases.dx[k]] >> np.uint32(_SET_SHIFT)
-            if row != 0:
-                for w in range(other_bits.size):
-                    other_bits[w] |= rules.dx_bits[row, w]
-        row = cases.dx_other_at[cases.dx[first]] >> np.uint32(_SET_SHIFT)
-        for w in range(other_bits.size):
-            any_bits[w] = other_bits[w] | rules.dx_bits[row, w]
-        for k in range(proc_first, proc_last):
-            row = cases.proc_sets_at[cases.proc[k]]
-            if row != 0:
-                for w in range(proc_bits.size):
-                    proc_bits[w] |= rules.proc_bits[row, w]
-        tried = -1
-        shown = -1
-        alternative = -1
-        mdc = -1
-        for w in range(rules.entry_words[0], rules.entry_words[1]):
-            left = (
-                rules.dx_words[dx_class, w]
-                & rules.proc_words[proc_class, w]
-                & rules.sex_words[cases.sex[i], w]
-            )
-            while left != _NONE and alternative < 0:
-                place = _lowest(left)
-                left &= left - _ONE
-                entry = w * 64 + place
-                if rules.owner[entry] == tried:
-                    continue
-                if (rules.simple[w] >> np.uint64(place)) & _ONE == _NONE and not _holds(
-                    rules, cases, i, entry, any_bits, other_bits, proc_bits, counted
-                ):
-                    continue
-                mdc = rules.owner[entry]
-                tried = mdc
-                in_table = (rules.dx_in_mdc[dx_class] >> np.uint64(mdc)) & _ONE != _NONE
-                if in_table or rules.by_dx[entry] != 0:
-                    shown = mdc
-                alternative = _first_match(
-                    rules,
-                    cases,
-                    i,
-                    rules.mdc_words[mdc, 0],
-                    rules.mdc_words[mdc, 1],
-                    dx_class,
-                    proc_class,
-                    any_bits,
-                    other_bits,
-                    proc_bits,
-                    counted,
-                )
-            if alternative >= 0:
-                break
-        if alternative < 0:
-            reason = NO_MDC if shown < 0 else NO_ADRG
-            _refuse(result, i, UNGROUPED, shown, reason, no_group)
-            continue
-        adrg = rules.owner[alternative]
-        if ambiguous_on and counted and rules.adrg_medical[adrg] != 0:
-            _refuse(result, i, AMBIGUOUS, mdc, AMBIGUOUS_GROUP, rules.ambiguous_group[mdc])
-            continue
-        severity = _severity(rules, cases, first, last, rules.dx_exclusion[principal])
-        group = rules.plain_group[adrg, severity]
-        if group == -2:
-            group = _climb(
-                rules,
-                cases,
-                i,
-                rules.ladder[adrg, 0],
-                rules.ladder[adrg, 1],
-                severity,
-                dx_class,
-                proc_class,
-                any_bits,
-                other_bits,
-                proc_bits,
-                counted,
-            )
-            if group >= 0:
-                child = _climb(
-                    rules,
-                    cases,
-                    i,
-                    rules.children[group, 0],
-                    rules.children[group, 1],
-                    severity,
-                    dx_class,
-                    proc_class,
-                    any_bits,
-                    other_bits,
-                    proc_bits,
-                    counted,
-                )
-                group = child if child >= 0 else group
-        result.status[i] = GROUPED if group >= 0 else UNGROUPED
-        result.mdc[i] = mdc
-        result.adrg[i] = adrg
-        result.drg[i] = group if group >= 0 else no_group
-        result.severity[i] = severity
-        result.reason[i] = OK if group >= 0 else NO_GROUP
+        status, mdc, adrg, drg, severity, reason = INVALID, -1, -1, no_group, -1, NO_PRINCIPAL
+        first, last = dx_offsets[i], dx_offsets[i + 1]
+        proc_start, proc_stop = proc_offsets[i], proc_offsets[i + 1]
+        principal = np.uint64(NO_CODE)
+        procedure = _NONE
+        if first < last:
+            principal = dx_first_at[np.uint64(dx[first])]
+        if proc_start < proc_stop:
+            procedure = proc_first_at[np.uint64(proc[proc_start])]
+        flags = np.int64(principal & _FLAG_MASK)
+        proc_flags = np.int64(procedure & _FLAG_MASK)
+        valid = False
+        if flags & NO_CODE != 0:
+            reason = NO_PRINCIPAL
+        elif flags & KNOWN == 0:
+            reason = UNKNOWN_PRINCIPAL
+        elif reject_grey and (flags & GREY) != 0:
+            reason = GREY_PRINCIPAL
+        elif reject_grey and (proc_flags & GREY) != 0:
+            reason = GREY_PROCEDURE
+        else:
+            valid = True
+        if valid:
+            dx_class = principal >> _CLASS_SHIFT
+            proc_class = procedure >> _CLASS_SHIFT
+            sex = np.uint64(sexes[i])
+            age = np.uint64(min(np.int64(ages[i]), _OLDEST) + 1)
+            exclusion_row = (principal >> _ROW_SHIFT) & _ROW_MASK
+            row = np.uint64(dx_other_at[np.uint64(dx[first])]) >> _SET_SHIFT
+            found_0 = as_principal[row, 0]
+            for f in range(1, width):
+                found[f] = as_principal[row, f]
+            worst = 0
+            for k in range(first + 1, last):
+                other = np.uint64(dx_other_at[np.uint64(dx[k])])
+                row = other >> _SET_SHIFT
+                found_0 |= as_other[row, 0]
+                for f in range(1, width):
+                    found[f] |= as_other[row, f]
+                counts = np.uint64(counting[exclusion_row, other & _EXCLUSION_MASK])
+                worst = max(worst, np.int64((other >> _LEVEL_SHIFT) & counts))
+            for k in range(proc_start, proc_stop):
+                row = np.uint64(proc_other_at[np.uint64(proc[k])])
+                found_0 |= as_procedure[row, 0]
+                for f in range(1, width):
+                    found[f] |= as_procedure[row, f]
+            found[0] = found_0
+            tried = -1
+            shown = -1
+            entry = -1
+            rung = 0
+            rung_stop = 0
+            group = -1
+            looking_for = MDC
+            cursor = np.uint64(entry_first * 64)
+            limit = np.uint64(entry_last)
+            while looking_for != NOTHING:
+                match = -1
+                w = cursor >> _WORD_SHIFT
+                after = ~_NONE << (cursor & _BIT_MASK)
+                while w < limit and match < 0:
+                    left = dx_words[dx_class, w] & proc_words[proc_class, w]
+                    left &= sex_words[sex, w] & age_words[age, w] & after
+                    after = ~_NONE
+                    if found_0 & sought[w] == _NONE:
+                        left &= ~seeking[w]
+                    while left != _NONE:
+                        lowest = left & (~left + _ONE)
+                        trial = (w << _WORD_SHIFT) | place_of_bit[(lowest * _DE_BRUIJN) >> _DE_BRUIJN_SHIFT]
+                        holds = True
+                        if simple[w] & lowest == _NONE:
+                            wanted = need[trial, 0]
+                            holds = (found_0 & wanted) == wanted
+                            holds = holds and (found_0 & ban[trial, 0]) == _NONE
+                            for f in range(1, width):
+                                wanted = need[trial, f]
+                                holds = holds and (found[f] & wanted) == wanted
+                                holds = holds and (found[f] & ban[trial, f]) == _NONE
+                            if holds and rest[trial] != 0:
+                                numbers[1] = age_days[i]
+                                numbers[2] = birth_weight[i]
+                                numbers[3] = los[i]
+                                if icu_hours.size > 0:
+                                    numbers[4] = icu_hours[i]
+                                if vent_hours.size > 0:
+                                    numbers[5] = vent_hours[i]
+                                if flags_of.size > 0:
+                                    carried[0] = flags_of[i]
+                                carried[1] = _ONE << np.uint64(discharge_mode[i])
+                                holds = _rest_holds(
+                                    sites,
+                                    site_range,
+                                    marks,
+                                    bound_rows,
+                                    bounds,
+                                    found,
+                                    carried,
+                                    numbers,
+                                    trial,
+                                )
+                        if holds:
+                            match = np.int64(trial)
+                            break
+                        left ^= lowest
+                    w += _ONE
+                if looking_for == MDC:
+                    if match < 0:
+                        status = UNGROUPED
+                        mdc = shown
+                        reason = NO_MDC if shown < 0 else NO_ADRG
+                        looking_for = NOTHING
+                    elif owner[match] == tried:
+                        cursor = np.uint64(match + 1)
+                    else:
+                        entry = match
+                        mdc = owner[entry]
+                        tried = mdc
+                        in_table = (dx_in_mdc[dx_class] >> np.uint64(mdc)) & _ONE != _NONE
+                        if in_table or by_dx[entry] != 0:
+                            shown = mdc
+                        cursor = np.uint64(mdc_words[mdc, 0]) << _WORD_SHIFT
+                        limit = np.uint64(mdc_words[mdc, 1])
+                        looking_for = ADRG
+                elif looking_for == ADRG:
+                    if match < 0:
+                        cursor = np.uint64(entry + 1)
+                        limit = np.uint64(entry_last)
+                        looking_for = MDC
+                    elif (
+                        ambiguous_on
+                        and (proc_flags & COUNTED) != 0
+                        and adrg_medical[owner[match]] != 0
+                    ):
+                        status = AMBIGUOUS
+                        drg = ambiguous_group[mdc]
+                        reason = AMBIGUOUS_GROUP
+                        looking_for = NOTHING
+                    else:
+                        adrg = owner[match]
+                        severity = worst
+                        group = plain_group[adrg, severity]
+                        looking_for = NOTHING
+                        if group == _ON_LADDER:
+                            group = -1
+                            rung, rung_stop = ladder[adrg, 0], ladder[adrg, 1]
+                            looking_for = RUNG
+                elif match >= 0 or rungs[rung, 2] == rungs[rung, 3]:
+                    group = rungs[rung, 1]
+                    rung, rung_stop = children[group, 0], children[group, 1]
+                else:
+                    rung += 1
+                if looking_for == RUNG:
+                    while rung < rung_stop and rungs[rung, 0] > severity:
+                        rung += 1
+                    if rung < rung_stop:
+                        cursor = np.uint64(rungs[rung, 2]) << _WORD_SHIFT
+                        limit = np.uint64(rungs[rung, 3])
+                    else:
+                        looking_for = NOTHING
+            if adrg >= 0:
+                if group < 0:
+                    status = UNGROUPED
+                    severity = -1
+                    reason = NO_GROUP
+                else:
+                    status = GROUPED
+                    drg = group
+                    reason = OK
+        out_status[i] = status
+        out_mdc[i] = mdc
+        out_adrg[i] = adrg
+        out_drg[i] = drg
+        out_severity[i] = severity
+        out_reason[i] = reason

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from drg_engine._jit import run_split
-from drg_engine._kernels_grouping import CaseColumns, ResultColumns, group_rows
+from drg_engine._kernels_grouping import NO_CODE, CaseColumns, ResultColumns, group_rows
 from drg_engine.cases import Cases
 from drg_engine.codes import normal_code
 from grouper_tables import Scheme
@@ -51,6 +51,7 @@ REASON_WORDS = (
 )
 """REASONS in words."""
 
+Words = npt.NDArray[np.uint64]
 _NO_FLAGS = np.zeros(0, dtype=np.uint64)
 
 
@@ -132,9 +133,6 @@ def _no_results(n: int) -> ResultColumns:
 
 def case_columns(cases: Cases, scheme: Scheme) -> CaseColumns:
     """The kernel's view of cases: each distinct code looked up in the scheme once."""
-    rules = scheme.rules
-    dx_at = _places(cases.diagnoses.strings, scheme.diagnosis_index)
-    proc_at = _places(cases.procedures.strings, scheme.procedure_index)
     return CaseColumns(
         cases.sex,
         cases.age,
@@ -149,20 +147,25 @@ def case_columns(cases: Cases, scheme: Scheme) -> CaseColumns:
         cases.dx,
         cases.proc_offsets,
         cases.proc,
-        dx_at,
-        rules.dx_other[np.maximum(dx_at, -1)],
-        proc_at,
-        rules.proc_sets[np.maximum(proc_at, -1)],
+        *_looked_up(cases.diagnoses.strings, cases.procedures.strings, scheme),
     )
 
 
-def _places(codes: Sequence[str], index: dict[str, int]) -> npt.NDArray[np.int32]:
-    """Places in the scheme; -1, its last row, for an unknown code; -2 for no code at all.
+def _looked_up(
+    diagnoses: Sequence[str], procedures: Sequence[str], scheme: Scheme
+) -> tuple[Words, npt.NDArray[np.uint32], Words, npt.NDArray[np.int32]]:
+    """What the scheme says of each code as the principal and as another one, once per code.
 
-    No code is told apart from an unknown one only as a principal diagnosis.
+    The scheme's last row stands for an unknown code; an empty one is marked as no code.
     """
-    unknown = -1
-    return np.array([index.get(code, unknown if code else -2) for code in codes], dtype=np.int32)
+    rules = scheme.rules
+    dx_index, proc_index = scheme.diagnosis_index, scheme.procedure_index
+    dx_at = np.array([dx_index.get(code, -1) for code in diagnoses], dtype=np.int64)
+    proc_at = np.array([proc_index.get(code, -1) for code in procedures], dtype=np.int64)
+    dx_first = rules.dx_first[dx_at]
+    if "" in diagnoses:
+        dx_first[diagnoses.index("")] |= np.uint64(NO_CODE)
+    return dx_first, rules.dx_other[dx_at], rules.proc_first[proc_at], rules.proc_other[proc_at]
 
 
 def _flag_bits(cases: Cases, scheme: Scheme) -> npt.NDArray[np.uint64]:
@@ -194,8 +197,8 @@ def group_one(
     sex 1 male, 2 female; age in years, age_days in days, birth_weight in grams, los in days; -1
     missing.  Codes are put in normal form.
     """
-    dx_at = _places([normal_code(code) for code in diagnoses], scheme.diagnosis_index)
-    proc_at = _places([normal_code(code) for code in procedures], scheme.procedure_index)
+    dx = [normal_code(code) for code in diagnoses]
+    proc = [normal_code(code) for code in procedures]
     none = np.zeros(0, dtype=np.float32)
     columns = CaseColumns(
         np.array([sex], np.int8),
@@ -207,14 +210,11 @@ def group_one(
         none,
         none,
         _NO_FLAGS,
-        np.array([0, len(dx_at)], np.int64),
-        np.arange(len(dx_at), dtype=np.int32),
-        np.array([0, len(proc_at)], np.int64),
-        np.arange(len(proc_at), dtype=np.int32),
-        dx_at,
-        scheme.rules.dx_other[np.maximum(dx_at, -1)],
-        proc_at,
-        scheme.rules.proc_sets[np.maximum(proc_at, -1)],
+        np.array([0, len(dx)], np.int64),
+        np.arange(len(dx), dtype=np.int32),
+        np.array([0, len(proc)], np.int64),
+        np.arange(len(proc), dtype=np.int32),
+        *_looked_up(dx, proc, scheme),
     )
     result = _no_results(1)
     group_rows(scheme.rules, columns, result, 0, 1)

@@ -7,33 +7,54 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["COUNTED", "GREY", "KNOWN", "LEVEL_CC", "LEVEL_MCC", "Ints", "Rules", "Words"]
+__all__ = [
+    "AGES",
+    "ANY_MODE",
+    "COUNTED",
+    "GREY",
+    "KNOWN",
+    "LEVEL_CC",
+    "LEVEL_MCC",
+    "MOST_SITES",
+    "Ints",
+    "Rules",
+    "Words",
+]
 
 Words = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int32]
 
 KNOWN, GREY, COUNTED = 1, 2, 4
-"""Bits of ``dx_flags`` and ``proc_flags``; COUNTED marks a procedure that counts."""
+"""Flags of a code; COUNTED marks a procedure that counts."""
 LEVEL_CC, LEVEL_MCC = 1, 2
+MOST_SITES = 999
+ANY_MODE = 0xFFFFFFFF
+AGES = 152
+"""Rows of ``age_words``: missing, then 0 to 150; older is 150."""
 
 
 class Rules(NamedTuple):
-    """Flat arrays that the kernel reads.  A is alternatives, W words, B bit sets' words."""
+    """Flat arrays that the kernel reads.  A is alternatives, W their words, F words of findings.
 
-    dx_class: Ints  # (dx+1,) class as principal diagnosis; the last row stands for unknown codes
-    dx_flags: npt.NDArray[np.uint8]  # (dx+1,)
-    dx_other: npt.NDArray[np.uint32]  # (dx+1,) set class << 18 | level << 16 | exclusion
-    dx_exclusion: Ints  # (dx+1,) row of ``excluded``
-    proc_class: Ints  # (proc+1,)
-    proc_flags: npt.NDArray[np.uint8]  # (proc+1,)
-    proc_sets: Ints  # (proc+1,) row of ``proc_bits``
+    A finding is a set looked for anywhere in a case: among any diagnosis, the other diagnoses or
+    the procedures.
+    """
+
+    dx_first: Words  # (dx+1,) class << 40 | row of ``counting`` << 16 | flags; last row: unknown
+    dx_other: npt.NDArray[np.uint32]  # (dx+1,) row of ``as_other`` << 18 | level << 16 | exclusion
+    proc_first: Words  # (proc+1,) class << 40 | flags
+    proc_other: Ints  # (proc+1,) row of ``as_procedure``
     dx_words: Words  # (classes, W) alternatives the principal diagnosis allows
     proc_words: Words  # (classes, W) alternatives the principal procedure allows
     sex_words: Words  # (3, W)
+    age_words: Words  # (AGES, W)
     simple: Words  # (W,) alternatives decided by the words alone
-    dx_bits: Words  # (set classes, B) sets for other_dx and any_dx
-    proc_bits: Words  # (set classes, B)
-    excluded: npt.NDArray[np.uint8]  # (rows, exclusion numbers + 1)
+    seeking: Words  # (W,) alternatives that need some finding of the first word
+    sought: Words  # (W,) first word of findings that those alternatives need, together
+    as_principal: Words  # (rows, F) findings a diagnosis makes as the principal one
+    as_other: Words  # (rows, F)
+    as_procedure: Words  # (rows, F)
+    counting: npt.NDArray[np.uint8]  # (rows, exclusion numbers + 1) 3 counts, 0 excluded
     dx_in_mdc: Words  # (classes,) bit m: the diagnosis stands in the table of MDC m
     owner: Ints  # (A,) MDC of an entry, ADRG of a rule, group of a group rule
     by_dx: npt.NDArray[np.uint8]  # (A,) the alternative looks for a diagnosis
@@ -45,20 +66,12 @@ class Rules(NamedTuple):
     rungs: Ints  # (rungs, 4) least severity, group, first and past-last word of its conditions
     children: Ints  # (groups, 2) rows of ``rungs`` for sub-groups
     ambiguous_group: Ints  # (MDCs,) result of an ambiguous case
-    x_any_need: Words  # (A, B)
-    x_any_ban: Words
-    x_other_need: Words
-    x_other_ban: Words
-    x_proc_need: Words
-    x_proc_ban: Words
-    x_sites: Words  # (A, B) sets that are body sites
-    x_sites_range: npt.NDArray[np.int16]  # (A, 2)
-    x_counted: npt.NDArray[np.int8]  # (A,) 0 no matter, 1 must count, 2 must not
-    x_modes: npt.NDArray[np.uint32]  # (A,) bit d: discharge mode d allowed
-    x_flags_need: Words  # (A,)
-    x_flags_ban: Words  # (A,)
-    bound_rows: Ints  # (A, 2) rows of the bounds
-    bound_field: npt.NDArray[np.int8]
-    bound_range: npt.NDArray[np.float64]  # (bounds, 2) inclusive
-    bound_negated: npt.NDArray[np.uint8]
+    need: Words  # (A, F) findings wanted
+    ban: Words  # (A, F) findings banned
+    rest: npt.NDArray[np.uint8]  # (A,) more is asked: sites, marks or bounds
+    sites: Words  # (A, F) findings that are body sites
+    site_range: Ints  # (A, 2) least and most sites
+    marks: Words  # (A, 3) flags wanted, flags banned, bit d: discharge mode d allowed
+    bound_rows: Ints  # (A, 2) rows of ``bounds``
+    bounds: npt.NDArray[np.float64]  # (bounds, 4) field, least, most, negated
     options: npt.NDArray[np.int64]  # ambiguous groups, reject grey codes, group of ungrouped cases

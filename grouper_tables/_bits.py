@@ -11,7 +11,7 @@ import numpy.typing as npt
 from grouper_tables._arrays import Ints, Words
 from grouper_tables._rules import Alternative
 
-__all__ = ["Layout", "Membership", "Slot", "allowed_classes", "packed"]
+__all__ = ["Findings", "Layout", "Membership", "Slot", "allowed_classes"]
 
 
 @dataclass(slots=True)
@@ -88,11 +88,25 @@ def allowed_classes(holds: npt.NDArray[np.bool_], wanted: list[tuple[int, bool]]
     return allowed.astype(np.uint64)
 
 
-def packed(holds: npt.NDArray[np.bool_]) -> Words:
-    """Booleans (n, sets) to words (n, ceil(sets / 64)), set s in bit s % 64 of word s // 64."""
-    n, sets = holds.shape
-    words = np.zeros((n, (sets + 63) // 64), dtype=np.uint64)
-    for number in range(sets):
-        bit = holds[:, number].astype(np.uint64) << np.uint64(number % 64)
-        words[:, number // 64] |= bit
-    return words
+class Findings:
+    """Bits for the sets looked for anywhere in a case: (any, other or proc; number of the set)."""
+
+    def __init__(self) -> None:
+        self._bits: dict[tuple[str, int], int] = {}
+
+    def bit(self, kind: str, number: int) -> int:
+        """Bit of a finding, given when first asked for."""
+        return self._bits.setdefault((kind, number), len(self._bits))
+
+    @property
+    def width(self) -> int:
+        """Words that hold all bits."""
+        return max(1, -(-len(self._bits) // 64))
+
+    def words(self, holds: npt.NDArray[np.bool_], kinds: tuple[str, ...]) -> Words:
+        """Findings (n, width) that codes of each class make, of the given kinds."""
+        words = np.zeros((len(holds), self.width), dtype=np.uint64)
+        for (kind, number), bit in self._bits.items():
+            if kind in kinds:
+                words[:, bit // 64] |= holds[:, number].astype(np.uint64) << np.uint64(bit % 64)
+        return words

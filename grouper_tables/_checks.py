@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from drg_engine.errors import Fault
-
 from grouper_tables._rules import Alternative
 from grouper_tables._source import SchemeSource, Table
 

@@ -16,12 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from drg_engine.errors import Fault, TableError
-
-from grouper_tables._arrays import COUNTED, GREY, KNOWN, LEVEL_CC, LEVEL_MCC, Ints, Rules
-from grouper_tables._bits import Layout, Membership, Slot, allowed_classes, packed
+from grouper_tables._arrays import COUNTED, GREY, KNOWN, LEVEL_CC, LEVEL_MCC, Ints, Rules, Words
+from grouper_tables._bits import Findings, Layout, Membership, Slot, allowed_classes
 from grouper_tables._checks import check_structure
-from grouper_tables._conditions import extra_arrays
-from grouper_tables._rules import Alternative, CodeSets, read_alternatives
+from grouper_tables._conditions import condition_arrays
+from grouper_tables._rules import CODE_CONDITIONS, Alternative, CodeSets, read_alternatives
 from grouper_tables._source import SchemeSource
 
 __all__ = ["Compiled", "compile_scheme"]
@@ -90,7 +89,6 @@ class _Compiler:
             **self._code_arrays(),
             **self._word_arrays(),
             **self._group_arrays(),
-            **self._extra_arrays(),
         }
         if self.faults:
             raise TableError(f"分组方案 {self.source.manifest.name} 的规则有误", self.faults)
@@ -129,26 +127,27 @@ class _Compiler:
             self.principal["dx"].want(f"dx|@mdc:{mdc}", self.sets.mdc_tables.get(mdc, []))
             for mdc in self.mdcs
         ]
-        self.x_rows = [self._want_sets(slot) for _, slot in self.layout.placed()]
+        self.wanted = [self._want_sets(slot) for _, slot in self.layout.placed()]
         dx_class, self.dx_holds = self.principal["dx"].classes()
         proc_class, self.proc_holds = self.principal["proc"].classes()
-        dx_sets, dx_any = self.anywhere["dx"].classes()
-        proc_sets, proc_any = self.anywhere["proc"].classes()
-        severity, dx_exclusion, excluded = self._severities()
+        severity, exclusion_row, counting = self._severities()
         dx_in_mdc = np.zeros(len(self.dx_holds), dtype=np.uint64)
         for i, number in enumerate(in_table):
             dx_in_mdc |= self.dx_holds[:, number].astype(np.uint64) << np.uint64(i)
+        dx_rows, dx_any = self.anywhere["dx"].classes()
+        proc_rows, proc_any = self.anywhere["proc"].classes()
+        findings = Findings()
+        conditions = condition_arrays(self.layout, self.wanted, findings, self.flag_names())
         return {
-            "dx_class": dx_class,
-            "dx_flags": self._flags("dx"),
-            "dx_other": (dx_sets.astype(np.uint32) << np.uint32(18)) | severity,
-            "dx_exclusion": dx_exclusion,
-            "proc_class": proc_class,
-            "proc_flags": self._flags("proc"),
-            "proc_sets": proc_sets,
-            "dx_bits": packed(dx_any),
-            "proc_bits": packed(proc_any),
-            "excluded": excluded,
+            **conditions,
+            "dx_first": _packed_first(dx_class, exclusion_row, self._flags("dx")),
+            "dx_other": (dx_rows.astype(np.uint32) << np.uint32(18)) | severity,
+            "proc_first": _packed_first(proc_class, 0 * proc_class, self._flags("proc")),
+            "proc_other": proc_rows,
+            "as_principal": findings.words(dx_any, ("any",)),
+            "as_other": findings.words(dx_any, ("any", "other")),
+            "as_procedure": findings.words(proc_any, ("proc",)),
+            "counting": counting,
             "dx_in_mdc": dx_in_mdc,
         }
 
@@ -157,15 +156,18 @@ class _Compiler:
         wanted: dict[str, list[tuple[int, bool]]] = {}
         owner = self._mdc_of(slot)
         for condition in slot.alternative.conditions:
-            if not condition.on_codes:
-                continue
-            kind = "proc" if condition.kind.endswith("proc") else "dx"
-            key = self.sets.key(condition, owner)
-            members = self.sets.codes(condition, owner)
-            is_principal = condition.kind.startswith("principal")
-            place = (self.principal if is_principal else self.anywhere)[kind]
-            number = place.want(key, members)
-            wanted.setdefault(condition.kind, []).append((number, condition.negated))
+            if condition.on_codes:
+                kind = CODE_CONDITIONS[condition.kind]
+                is_principal = condition.kind.startswith("principal")
+                place = (self.principal if is_principal else self.anywhere)[kind]
+                members = self.sets.codes(condition, owner)
+                number = place.want(self.sets.key(condition, owner), members)
+                wanted.setdefault(condition.kind, []).append((number, condition.negated))
+            if condition.kind == "has_or_procedure":
+                counted = self.source.tables["or_procedures"].column("code")
+                number = self.principal["proc"].want("proc|@counted", counted)
+                negated = (condition.value == "yes") == condition.negated
+                wanted.setdefault("principal_proc", []).append((number, negated))
         if any(c.kind == "sites_min" for c in slot.alternative.conditions):
             wanted["sites"] = [(n, False) for n in self._sites(owner)]
         return wanted
@@ -196,9 +198,9 @@ class _Compiler:
             column = numbers.setdefault(number, len(numbers))
             severity[self.dx[code]] = rank << 16 | column
         row_of, holds = principal.classes()
-        excluded = np.zeros((len(holds), len(numbers) + 1), dtype=np.uint8)
-        excluded[:, : holds.shape[1]] = holds
-        return severity, row_of, excluded
+        counting = np.full((len(holds), len(numbers) + 1), LEVEL_MCC | LEVEL_CC, dtype=np.uint8)
+        counting[:, : holds.shape[1]][holds] = 0
+        return severity, row_of, counting
 
     def _flags(self, kind: str) -> npt.NDArray[np.uint8]:
         """Known, grey and counted bits.  A grey procedure that stands in some set is not grey."""
@@ -229,24 +231,15 @@ class _Compiler:
         words = self.layout.words
         dx_words = np.zeros((len(self.dx_holds), words), dtype=np.uint64)
         proc_words = np.zeros((len(self.proc_holds), words), dtype=np.uint64)
-        sex_words = np.zeros((3, words), dtype=np.uint64)
-        for (_, slot), wanted in zip(self.layout.placed(), self.x_rows, strict=True):
+        for (_, slot), wanted in zip(self.layout.placed(), self.wanted, strict=True):
             bit = np.uint64(1) << np.uint64(slot.bit)
             by_dx = allowed_classes(self.dx_holds, wanted.get("principal_dx", []))
             by_proc = allowed_classes(self.proc_holds, wanted.get("principal_proc", []))
             dx_words[:, slot.word] |= by_dx * bit
             proc_words[:, slot.word] |= by_proc * bit
-            for sex in range(3):
-                if all(
-                    (str(sex) == c.value) != c.negated
-                    for c in slot.alternative.conditions
-                    if c.kind == "sex"
-                ):
-                    sex_words[sex, slot.word] |= bit
         return {
             "dx_words": dx_words,
             "proc_words": proc_words,
-            "sex_words": sex_words,
             "entry_words": np.array(self.entry_words, dtype=np.int32),
             "mdc_words": np.array(self.mdc_words, dtype=np.int32),
         }
@@ -307,9 +300,6 @@ class _Compiler:
             ),
         }
 
-    def _extra_arrays(self) -> dict[str, Any]:
-        return extra_arrays(self.layout, self.x_rows, self.anywhere, self.flag_names())
-
     def flag_names(self) -> tuple[str, ...]:
         """Flags the rules ask for, sorted; a flag's place is its bit."""
         named = {
@@ -350,6 +340,12 @@ class _Compiler:
         groups = self.source.tables["groups"].column("weight")
         weights = [float(text) if text else np.nan for text in groups]
         return np.array(weights + [np.nan] * (len(self.mdcs) + 1), dtype=np.float64)
+
+
+def _packed_first(classes: Ints, rows: Ints, flags: npt.NDArray[np.uint8]) -> Words:
+    """What matters of a code as the principal one, in one word."""
+    packed = classes.astype(np.uint64) << np.uint64(40)
+    return packed | (rows.astype(np.uint64) << np.uint64(16)) | flags.astype(np.uint64)
 
 
 def _universe(source: SchemeSource, listed: str, tables: Sequence[str]) -> dict[str, int]:

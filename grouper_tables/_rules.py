@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from drg_engine.errors import Fault
-
 from grouper_tables._source import SchemeSource, Table
 
 __all__ = [

@@ -16,7 +16,6 @@ import numpy as np
 
 from drg_engine.errors import TableError
 from drg_engine.files import written_aside
-
 from grouper_tables._arrays import Rules
 from grouper_tables._compile import Compiled
 

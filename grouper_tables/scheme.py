@@ -16,7 +16,6 @@ import numpy.typing as npt
 from platformdirs import user_cache_path
 
 from drg_engine.errors import TableError
-
 from grouper_tables._arrays import Rules
 from grouper_tables._compile import Compiled, compile_scheme
 from grouper_tables._snapshot import FORMAT, read_snapshot, write_snapshot

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from drg_engine.cases import Cases, read_cases
     from drg_engine.errors import DrgEngineError
-    from drg_engine.explain import explain
+    from drg_engine.explanation import explain
     from drg_engine.grouping import CaseResult, Grouping, group, group_one
     from grouper_tables import Scheme, load_scheme
 
@@ -38,7 +38,7 @@ _HOMES = {
     "DrgEngineError": "drg_engine.errors",
     "Grouping": "drg_engine.grouping",
     "Scheme": "grouper_tables",
-    "explain": "drg_engine.explain",
+    "explain": "drg_engine.explanation",
     "group": "drg_engine.grouping",
     "group_one": "drg_engine.grouping",
     "load_scheme": "grouper_tables",

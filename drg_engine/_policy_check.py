@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from drg_engine._policy_keys import catalogue
-from drg_engine._policy_model import PolicyRules
+from drg_engine._policy_model import Named, PolicyRules
 from drg_engine.errors import Fault
 
 __all__ = ["cross_faults", "unknown_codes"]
@@ -39,13 +39,17 @@ def unknown_codes(
 
 def _standard_faults(rules: PolicyRules, file: str) -> Iterator[Fault]:
     method = rules.standard.method
-    needed = {"rate": ("rates", rules.rates), "points": ("points.values", rules.points.values)}
+    given = rules.points.find == "given"
+    points = ("values", rules.points.values) if given else ("budgets", rules.points.budgets)
+    needed = {"rate": ("rates", rules.rates), "points": (f"points.{points[0]}", points[1])}
     if method in needed and not needed[method][1]:
         yield Fault(file, "支付标准算法需要此项，却没有", column=needed[method][0])
     if method == "table" and not rules.standard.prices:
         yield Fault(file, "直接查表法需要支付标准表", column="standard.prices")
     if rules.standard.overall_mean is not None:
         return
+    if rules.extra and not rules.standard.means:
+        yield Fault(file, "除外支付要与地区次均费用比，须填写此项", column="standard.overall_mean")
     why = None
     if rules.standard.ratio_of == "mean" and not rules.standard.means:
         why = "倍率以地区次均费用为分母"
@@ -90,9 +94,21 @@ def _scope_faults(rules: PolicyRules, file: str) -> Iterator[Fault]:
             yield Fault(
                 file, "规则没有任何条件", column=f"scope[{index}]", mend=f"至少写一项：{words}"
             )
-    for code, count in Counter(rule.code for rule in rules.scope).items():
-        if count > 1:
-            yield Fault(file, "规则代号重复", column="scope", found=code)
+    for index, bed in enumerate(rules.bed_day):
+        if not bed.drgs and not bed.dx_prefixes and bed.los_over is None:
+            words = "drgs、dx_prefixes、los_over"
+            yield Fault(
+                file, "规则没有任何条件", column=f"bed_day[{index}]", mend=f"至少写一项：{words}"
+            )
+    named: dict[str, tuple[Named, ...]] = {
+        "scope": rules.scope,
+        "bed_day": rules.bed_day,
+        "extra": rules.extra,
+    }
+    for key, listed in named.items():
+        for code, count in Counter(rule.code for rule in listed).items():
+            if count > 1:
+                yield Fault(file, "规则代号重复", column=key, found=code)
 
 
 def _other_faults(rules: PolicyRules, file: str) -> Iterator[Fault]:

@@ -12,17 +12,24 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 __all__ = [
+    "BedDay",
     "Coefficient",
+    "Extra",
+    "Fund",
     "High",
     "Indicators",
     "Info",
     "Low",
+    "Named",
     "OffList",
     "Points",
     "PolicyRules",
     "Price",
+    "Readmission",
+    "Review",
     "ScopeRule",
     "Standard",
+    "Tcm",
     "Tier",
 ]
 
@@ -105,7 +112,19 @@ class Points(_Section):
     """[points]: the point method (payment.md §2)."""
 
     scale: float = key(100.0, title="基准点数", unit="点/1.0 RW", gt=0, why="常见 1、100、1000")
-    values: dict[Code, Positive] = key({}, title="点值", unit=YUAN_POINT, why="按险种编码")
+    find: Literal["given", "fund", "total"] = key(
+        "given",
+        title="点值的来历",
+        why="given 给定；fund 基金预算 ÷ 总点数；total（基金预算 + 个人支付）÷ 总点数；"
+        "后两者要求病例是全地区的",
+    )
+    values: dict[Code, Positive] = key(
+        {}, title="点值", unit=YUAN_POINT, why="按险种编码；给定时用"
+    )
+    budgets: dict[Code, Positive] = key(
+        {}, title="基金预算", unit=YUAN, why="按险种编码；由预算求点值时用"
+    )
+    pooled: bool = key(False, title="各险种合并求点值")
 
 
 class Coefficient(_Section):
@@ -122,11 +141,16 @@ class Coefficient(_Section):
     maximum: float = key(10.0, title="机构系数上限", unit="系数", gt=0, le=10)
 
 
-class ScopeRule(_Section):
-    """[[scope]]: cases outside DRG payment; all conditions of a rule must hold."""
+class Named(_Section):
+    """One rule of a list."""
 
     code: Name = key(title="规则代号", pays=False)
     title: Text = key(title="规则名称", why="用于依据说明", pays=False)
+
+
+class ScopeRule(Named):
+    """[[scope]]: cases outside DRG payment; all conditions of a rule must hold."""
+
     los_over: int | None = key(
         None, title="住院天数大于", unit=DAYS, ge=0, le=3650, why="不含本数；天数缺失不满足"
     )
@@ -157,11 +181,14 @@ class Low(_Section):
 
     bound: float = key(0.4, title="低倍率界值", unit=RATIO, ge=0, lt=1, why="0 为不设低倍率")
     inclusive: bool = key(False, title="等于界值算低倍率")
-    mode: Literal["as_charged", "standard", "charged_times_control", "ratio_points"] = key(
+    mode: Literal[
+        "as_charged", "standard", "charged_times_control", "ratio_points", "ratio_standard"
+    ] = key(
         "as_charged",
         title="低倍率支付方式",
         why="as_charged 据实；standard 按支付标准；charged_times_control 总费用 × 调节系数；"
-        "ratio_points 基准点数 × 倍率 × 点值",
+        "ratio_points 基准点数 × 倍率 × 点值，不超过基准点数；"
+        "ratio_standard 支付标准 × 倍率，不超过标准",
     )
 
 
@@ -211,6 +238,77 @@ class High(_Section):
     )
 
 
+class BedDay(Named):
+    """[[bed_day]]: cases paid by the day (床日)."""
+
+    drgs: tuple[Code, ...] = key((), title="病组", why="方案中的病组编码")
+    dx_prefixes: tuple[Code, ...] = key((), title="主要诊断编码开头")
+    los_over: int | None = key(None, title="住院天数大于", unit=DAYS, ge=0, le=3650, why="不含本数")
+    per_day: float = key(title="床日标准", unit="元/天，点数法为 点/天", gt=0)
+
+
+class Review(_Section):
+    """[review]: cases paid by decision (特例单议), listed in the cases' column."""
+
+    column: str = key("", title="特例单议金额列", why="如 review_paid；不写为不执行")
+    cap_share: float = key(
+        0.05, title="特例单议占比上限", unit=PART, ge=0, le=1, why="占出院病例；超出的按一般规则"
+    )
+
+
+class Readmission(_Section):
+    """[readmission]: the earlier of two close stays in one DRG is cut."""
+
+    days: int | None = key(
+        None, title="再入院天数", unit=DAYS, ge=0, le=365, why="出院后几天内（含）；不写为不执行"
+    )
+    factor: float = key(0.5, title="前次住院支付比例", unit=PART, ge=0, le=1)
+    except_dx: tuple[Code, ...] = key(
+        (), title="不计再入院的主要诊断", why="编码开头，如放化疗；前后两次任一符合即不计"
+    )
+
+
+class Extra(Named):
+    """[[extra]]: extra items (除外支付)."""
+
+    column: Text = key(title="新项目费用列", why="如 extra_drug")
+    charges_over: float = key(
+        2.0, title="总费用大于病组次均的", unit=RATIO, ge=0, le=100, why="不含本数"
+    )
+    share_over: float = key(0.64, title="新项目占总费用大于", unit=PART, ge=0, le=1, why="不含本数")
+    means: dict[Code, Annotated[float, Field(ge=0)]] = key(
+        title="病组该类次均费用", unit=YUAN, why="按病组编码；未列的病组不适用"
+    )
+
+
+class Tcm(_Section):
+    """[tcm]: TCM groups ask for a minimum share of TCM charges."""
+
+    drgs: tuple[Code, ...] = key((), title="中医病组", why="方案中的病组编码")
+    column: Text = key("fee_tcm", title="中医费用列")
+    minimum: float = key(0.0, title="中医费用占比下限", unit=PART, ge=0, le=1, why="等于下限算达到")
+    otherwise: float = key(
+        1.0, title="未达到时的支付比例", unit=PART, ge=0, le=1, why="乘在该病例应付金额上"
+    )
+
+
+class Fund(_Section):
+    """[fund]: how much of a case the fund pays, and when (payment.md §4)."""
+
+    way: Literal["residual", "proportional", "share", "full"] = key(
+        "residual",
+        title="基金支付算法",
+        why="residual S − 个人 − 其他；proportional [S×(1 − 自费/C − 先行自付/C) − 起付线]×k；"
+        "share (S − 自费 − 先行自付 − 起付线)×k；full 支付标准即基金应付（点值按基金预算求得时用）",
+    )
+    k: dict[Code, Share] = key({}, title="政策范围内支付比例", unit=PART, why="按险种编码")
+    default_k: float = key(1.0, title="政策范围内支付比例（其他险种）", unit=PART, ge=0, le=1)
+    prepaid: float = key(1.0, title="月度预付比例", unit=PART, ge=0, le=1, why="占基金应付金额")
+    retained: float = key(
+        0.0, title="质量保证金比例", unit=PART, ge=0, le=1, why="占基金应付金额，年终清算"
+    )
+
+
 class Indicators(_Section):
     """[indicators]: thresholds of the report's figures (payment.md §6)."""
 
@@ -239,6 +337,12 @@ class PolicyRules(_Section):
     no_weight: OffList = key(OffList(), title="无权重病组病例")
     low: Low = key(Low(), title="低倍率")
     high: High = key(High(), title="高倍率")
+    bed_day: tuple[BedDay, ...] = key((), title="床日病例", why="按顺序，先中先用")
+    review: Review = key(Review(), title="特例单议")
+    readmission: Readmission = key(Readmission(), title="再入院")
+    extra: tuple[Extra, ...] = key((), title="除外支付", why="按顺序，先中先用")
+    tcm: Tcm = key(Tcm(), title="中医病组")
+    fund: Fund = key(Fund(), title="基金支付")
     indicators: Indicators = key(Indicators(), title="指标")
     sources: dict[str, Text] = key(
         {}, title="来源", why="键名（如 low 或 low.bound）→ 文号、公布文件或“示例”", pays=False

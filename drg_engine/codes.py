@@ -149,11 +149,16 @@ def _longer(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     return grown
 
 
-def text_buffers(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Offsets (n+1,) from 0 and bytes of a text column, half width; null rows are empty."""
+def text_buffers(
+    column: pa.Array, *, fold: bool = True
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Offsets (n+1,) from 0 and bytes of a text column; null rows are empty.
+
+    fold: full width becomes half width (Unicode NFKC).
+    """
     text = pc.fill_null(column.cast(pa.large_string()), "")
     offsets, content = _buffers(text)
-    if content.size and int(content.max()) >= _ASCII:
+    if fold and content.size and int(content.max()) >= _ASCII:
         offsets, content = _buffers(pc.utf8_normalize(text, form="NFKC"))
     return offsets, content
 

@@ -9,22 +9,33 @@ Decisions where the specification leaves room:
 - Status ``invalid`` is paid as ``ungrouped``.
 - A case with no standard (ungrouped, ambiguous, no weight, no rate) has standard MISSING_FEN and
   formula 0; what it gains or loses is adjustment.
+- A case in an [[extra]] rule is paid its standard and the extra, in place of the high rule.
 - The cap counts places by hospital over the cases settled together.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from drg_engine._jit import run_split
 from drg_engine.money import to_fen
 from drg_engine.payment_cap import over_cap, places
-from drg_engine.payment_columns import MISSING_FEN, Coded, PaymentColumns, categorical
+from drg_engine.payment_columns import MISSING_FEN, Coded, PaymentColumns
 from drg_engine.payment_modes import Facts, formula_fen
+from drg_engine.payment_points import with_found_values
+from drg_engine.payment_result import Settlement, empty_settlement
+from drg_engine.payment_rules import (
+    apply_extra,
+    apply_review,
+    cut_readmissions,
+    cut_tcm,
+    discharges,
+    new_parts,
+    notices,
+)
 from drg_engine.payment_standard import Lookups, Rows, compile_lookups
 from drg_engine.payment_words import (
     BASES,
@@ -33,6 +44,8 @@ from drg_engine.payment_words import (
     KINDS,
     MODE_TITLES,
     MODES,
+    PART_TITLES,
+    PARTS,
     basis_of,
     kind_of,
     mode_of,
@@ -47,6 +60,8 @@ __all__ = [
     "MISSING_FEN",
     "MODES",
     "MODE_TITLES",
+    "PARTS",
+    "PART_TITLES",
     "Coded",
     "PaymentColumns",
     "Settlement",
@@ -60,72 +75,9 @@ Small = npt.NDArray[np.int8]
 _BLOCK = 32_768
 _GROUPED, _AMBIGUOUS = 0, 1
 _SHARED = ("ungrouped", "ambiguous", "no_weight")
-_WITH_STANDARD = ("normal", "low", "high")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Settlement:
-    """What each case is paid, n rows as columns.
-
-    ``kind``, ``mode``, ``basis`` index KINDS, MODES and BASES; ``rule`` the policy's scope rule, -1
-    none; ``ratio`` r and ``bound`` K are NaN where they do not apply; amounts are fen, MISSING_FEN
-    where there is none.  Always ``formula + adjustment == surplus == paid − charges``.
-    """
-
-    cases: PaymentColumns
-    policy: Policy
-    kind: Small
-    mode: Small
-    basis: Small
-    rule: npt.NDArray[np.int16]
-    standard: Fen
-    ratio: Floats
-    bound: Floats
-    paid: Fen
-    formula: Fen
-    adjustment: Fen
-    surplus: Fen
-    cost_surplus: Fen
-
-    @property
-    def n(self) -> int:
-        """Number of cases."""
-        return self.cases.n
-
-    def basis_words(self) -> pd.Categorical:
-        """The basis of each case in Chinese; an out-of-scope rule adds its name."""
-        scope = self.policy.rules.scope
-        by_rule = basis_of("out_of_scope", "as_charged")
-        words = [*BASIS_TITLES, *(f"{BASIS_TITLES[by_rule]}：{rule.title}" for rule in scope)]
-        codes = np.where(self.rule >= 0, len(BASES) + self.rule.astype(np.int32), self.basis)
-        texts = list(dict.fromkeys(words))
-        places_of = np.array([texts.index(word) for word in words], dtype=np.int32)
-        return categorical(places_of[codes], texts)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per case: id, group, kind, mode, basis and all amounts (fen, Int64 with NA)."""
-        cases = self.cases
-        columns: dict[str, object] = {
-            "case_id": cases.case_id.to_pandas(),
-            "drg": cases.label("drg").categorical(),  # type: ignore[union-attr]
-            "weight": cases.weight,
-            "insurance": cases.insurance.categorical(),
-            "kind": categorical(self.kind, KINDS),
-            "mode": categorical(self.mode, MODES),
-            "basis": categorical(self.basis, BASES),
-            "basis_words": self.basis_words(),
-            "ratio": self.ratio,
-            "bound": self.bound,
-            "charges_fen": _nullable(cases.charges),
-            "cost_fen": _nullable(cases.cost),
-            "standard_fen": _nullable(self.standard),
-            "paid_fen": _nullable(self.paid),
-            "formula_fen": _nullable(self.formula),
-            "adjustment_fen": _nullable(self.adjustment),
-            "surplus_fen": _nullable(self.surplus),
-            "cost_surplus_fen": _nullable(self.cost_surplus),
-        }
-        return pd.DataFrame(columns)
+_IN_SCOPE = np.isin(np.array(KINDS), ("normal", "low", "high"))
+_PLAIN = tuple(mode_of(name) for name in ("standard", "bed_day", "as_charged", "share", "none"))
+_DECISION = mode_of("decision")
 
 
 def settle(cases: PaymentColumns, policy: Policy) -> Settlement:
@@ -135,8 +87,12 @@ def settle(cases: PaymentColumns, policy: Policy) -> Settlement:
     Raises PolicyError where the policy names DRGs the scheme does not have, or lacks the bound of a
     hospital level that occurs.
     """
-    lookups = compile_lookups(cases, policy)
-    result = _empty(cases, policy)
+    lookups = with_found_values(cases, compile_lookups(cases, policy), policy)
+    result = replace(
+        empty_settlement(cases, policy),
+        parts=new_parts(cases, policy),
+        notices=notices(cases, policy),
+    )
 
     def classify(start: int, stop: int) -> None:
         for at in _blocks(start, stop):
@@ -147,31 +103,14 @@ def settle(cases: PaymentColumns, policy: Policy) -> Settlement:
             _reconcile(result, at)
 
     run_split(classify, cases.n)
+    apply_review(result)
+    apply_extra(result, lookups)
     _apply_cap(result)
     _pay(result, lookups)
+    cut_tcm(result)
+    cut_readmissions(result)
     run_split(reconcile, cases.n)
     return result
-
-
-def _empty(cases: PaymentColumns, policy: Policy) -> Settlement:
-    n = cases.n
-    fen = [np.empty(n, dtype=np.int64) for _ in range(6)]
-    return Settlement(
-        cases=cases,
-        policy=policy,
-        kind=np.empty(n, dtype=np.int8),
-        mode=np.empty(n, dtype=np.int8),
-        basis=np.empty(n, dtype=np.int8),
-        rule=np.full(n, -1, dtype=np.int16),
-        standard=fen[0],
-        ratio=np.empty(n, dtype=np.float64),
-        bound=np.empty(n, dtype=np.float64),
-        paid=fen[1],
-        formula=fen[2],
-        adjustment=fen[3],
-        surplus=fen[4],
-        cost_surplus=fen[5],
-    )
 
 
 def _blocks(start: int, stop: int) -> list[slice]:
@@ -180,52 +119,80 @@ def _blocks(start: int, stop: int) -> list[slice]:
 
 
 def _classify(result: Settlement, rows: Rows) -> None:
-    """Standard, ratio, bound and kind of some rows, in the order of payment.md §3 from its end."""
-    cases, at, rules = rows.cases, rows.at, rows.policy.rules
+    """Standard, ratio, bound and kind of some rows."""
+    standard = np.where(rows.cases.status[rows.at] == _GROUPED, rows.standard(), np.nan)
+    ratio, bound = _ratio_and_bound(rows, standard)
+    kind = _kinds(result, rows, standard, ratio, bound)
+    by_ratio = _IN_SCOPE[kind]
+    at = rows.at
+    result.ratio[at] = np.where(by_ratio, ratio, np.nan)
+    result.bound[at] = np.where(by_ratio, bound, np.nan)
+    known = np.isfinite(standard)
+    result.standard[at] = np.where(known, to_fen(np.where(known, standard, 0.0)), MISSING_FEN)
+
+
+def _ratio_and_bound(rows: Rows, standard: Floats) -> tuple[Floats, Floats]:
+    """Compute r over the rounded S or A, and K; NaN where charges or the divisor are missing."""
+    charges = rows.cases.charges[rows.at]
+    by_mean = rows.policy.rules.standard.ratio_of == "mean"
+    below = np.where(np.isfinite(standard), rows.mean(), np.nan) if by_mean else standard
+    known = (charges != MISSING_FEN) & (below > 0)
+    fen = np.maximum(to_fen(np.where(known, below, 1.0)), 1)
+    return np.where(known, charges / fen, np.nan), np.where(known, rows.high_bound(), np.nan)
+
+
+def _kinds(
+    result: Settlement, rows: Rows, standard: Floats, ratio: Floats, bound: Floats
+) -> npt.NDArray[np.int8]:
+    """Decide kind, mode, basis and rule in the order of payment.md §3, last first.
+
+    Bed-day cases get their own standard in ``standard``.
+    """
+    cases, at, rules, lookups = rows.cases, rows.at, rows.policy.rules, rows.lookups
     status, charges = cases.status[at], cases.charges[at]
-    standard = rows.standard()
-    priced = np.isfinite(standard) & (status == _GROUPED)
-    result.standard[at] = np.where(priced, to_fen(np.where(priced, standard, 0.0)), MISSING_FEN)
-
-    settled = priced & (charges != MISSING_FEN)
-    below = rows.mean() if rules.standard.ratio_of == "mean" else standard
-    settled_by = settled & np.isfinite(below) & (below > 0)
-    fen = to_fen(np.where(settled_by, below, 1.0))
-    ratio = np.where(settled_by, charges / np.maximum(fen, 1), np.nan)
-    bound = np.where(settled_by, rows.high_bound(), np.nan)
+    verdicts = _Verdicts(status.size)
     low, high = rules.low, rules.high
-    is_low = ratio <= low.bound if low.inclusive and low.bound > 0 else ratio < low.bound
-    is_high = ratio >= bound if high.inclusive else ratio > bound
+    verdicts.set(np.isnan(ratio), "normal", "standard", "no_mean")
+    verdicts.set(ratio >= bound if high.inclusive else ratio > bound, "high", high.mode)
+    closed = low.inclusive and low.bound > 0
+    verdicts.set(ratio <= low.bound if closed else ratio < low.bound, "low", low.mode)
+    verdicts.set(np.isnan(standard), "no_weight", rules.no_weight.mode)
+    verdicts.set(status == _AMBIGUOUS, "ambiguous", rules.ambiguous.mode)
+    verdicts.set(status > _AMBIGUOUS, "ungrouped", rules.ungrouped.mode)
+    for number in range(len(lookups.bed_day) - 1, -1, -1):
+        by_day = rows.by_day(number)
+        hit = rows.in_rule(lookups.bed_day[number]) & np.isfinite(by_day)
+        np.copyto(standard, by_day, where=hit)
+        verdicts.set(hit, "bed_day", "bed_day", number=len(lookups.scope) + number)
+    no_rate = ~lookups.has_rate[cases.insurance.codes[at]]
+    verdicts.set(no_rate, "out_of_scope", "as_charged", "no_rate")
+    for number in range(len(lookups.scope) - 1, -1, -1):
+        hit = rows.in_rule(lookups.scope[number])
+        verdicts.set(hit, "out_of_scope", "as_charged", number=number)
+    verdicts.set(charges == MISSING_FEN, "unpriced", "none")
+    kind = verdicts.column(0)
+    result.kind[at], result.mode[at] = kind, verdicts.column(1)
+    result.basis[at], result.rule[at] = verdicts.column(2), verdicts.column(3)
+    return kind.astype(np.int8)
 
-    kind = np.full(status.size, kind_of("normal"), dtype=np.int8)
-    basis = np.full(status.size, basis_of("normal", "standard"), dtype=np.int8)
-    mode = np.full(status.size, mode_of("standard"), dtype=np.int8)
 
-    def decide(where: npt.NDArray[np.bool_], name: str, paid_by: str, why: str = "") -> None:
-        kind[where] = kind_of(name)
-        mode[where] = mode_of(paid_by)
-        basis[where] = basis_of(name, why or paid_by)
+class _Verdicts:
+    """What is decided of each row: one number by row, into (kind, mode, basis, rule)."""
 
-    decide(settled & ~settled_by, "normal", "standard", "no_mean")
-    decide(is_high, "high", high.mode)
-    decide(is_low, "low", low.mode)
-    decide((status == _GROUPED) & ~priced, "no_weight", rules.no_weight.mode)
-    decide(status == _AMBIGUOUS, "ambiguous", rules.ambiguous.mode)
-    decide(status > _AMBIGUOUS, "ungrouped", rules.ungrouped.mode)
-    no_rate = ~rows.lookups.has_rate[cases.insurance.codes[at]]
-    decide(no_rate, "out_of_scope", "as_charged", "no_rate")
-    for number in range(len(rows.lookups.scope) - 1, -1, -1):
-        hit = rows.in_rule(rows.lookups.scope[number])
-        decide(hit, "out_of_scope", "as_charged")
-        result.rule[at][hit] = number
-    unpriced = charges == MISSING_FEN
-    decide(unpriced, "unpriced", "none")
-    result.rule[at][unpriced] = -1
+    def __init__(self, n: int) -> None:
+        self._of = np.zeros(n, dtype=np.int16)
+        self._known = [(kind_of("normal"), mode_of("standard"), basis_of("normal", "standard"), -1)]
 
-    in_scope = np.isin(kind, [kind_of(name) for name in _WITH_STANDARD])
-    result.ratio[at] = np.where(in_scope, ratio, np.nan)
-    result.bound[at] = np.where(in_scope, bound, np.nan)
-    result.kind[at], result.mode[at], result.basis[at] = kind, mode, basis
+    def set(
+        self, where: npt.NDArray[np.bool_], kind: str, mode: str, why: str = "", number: int = -1
+    ) -> None:
+        """Decide the rows of ``where``, over what was decided of them before."""
+        np.copyto(self._of, len(self._known), where=where)
+        self._known.append((kind_of(kind), mode_of(mode), basis_of(kind, why or mode), number))
+
+    def column(self, place: int) -> npt.NDArray[np.int16]:
+        """Kind (0), mode (1), basis (2) or rule (3) of each row."""
+        return np.array([known[place] for known in self._known], dtype=np.int16)[self._of]
 
 
 def _apply_cap(result: Settlement) -> None:
@@ -234,14 +201,10 @@ def _apply_cap(result: Settlement) -> None:
     if high.cap_share >= 1:
         return
     codes = cases.hospital.codes
-    counted = codes
-    if high.cap_of == "in_scope":
-        counted = codes[np.isin(result.kind, [kind_of(name) for name in _WITH_STANDARD])]
-    known = len(cases.hospital.names)
-    discharges = np.bincount(np.where(counted < 0, known, counted), minlength=known + 1)
+    counted = codes[_IN_SCOPE[result.kind]] if high.cap_of == "in_scope" else codes
     found = np.flatnonzero(result.kind == kind_of("high"))
     excess = cases.charges[found] - result.standard[found]
-    allowed = places(high.cap_share, discharges)
+    allowed = places(high.cap_share, discharges(counted, len(cases.hospital.names)))
     over = over_cap(found, excess, cases.case_id, codes[found], allowed)
     result.kind[over] = kind_of("normal")
     result.mode[over] = mode_of("standard")
@@ -251,14 +214,16 @@ def _apply_cap(result: Settlement) -> None:
 def _pay(result: Settlement, lookups: Lookups) -> None:
     """Fill ``paid``: the standard, the charges, or a formula over the rows that need one."""
     cases, rules = result.cases, result.policy.rules
-    by_standard = result.mode == mode_of("standard")
+    by_standard = (result.mode == mode_of("standard")) | (result.mode == mode_of("bed_day"))
     np.copyto(result.paid, np.where(by_standard, result.standard, cases.charges))
     for name in _SHARED:
         rows = np.flatnonzero((result.kind == kind_of(name)) & (result.mode == mode_of("share")))
         share = getattr(rules, name).share
         result.paid[rows] = to_fen(cases.charges[rows] / 100.0 * share)
-    plain = ("standard", "as_charged", "share", "none")
-    formulas = np.flatnonzero(~np.isin(result.mode, [mode_of(name) for name in plain]))
+    decided = np.flatnonzero(result.mode == _DECISION)
+    if decided.size:
+        result.paid[decided] = cases.amounts[rules.review.column][decided]
+    formulas = np.flatnonzero(~np.isin(result.mode, (*_PLAIN, _DECISION)))
     for mode in np.unique(result.mode[formulas]):
         rows = formulas[result.mode[formulas] == mode]
         facts = Facts(
@@ -269,6 +234,8 @@ def _pay(result: Settlement, lookups: Lookups) -> None:
             bound=result.bound[rows],
         )
         result.paid[rows] = formula_fen(MODES[mode], facts)
+    if "extra" in result.parts:
+        np.add(result.paid, result.parts["extra"], out=result.paid)
 
 
 def _reconcile(result: Settlement, at: slice) -> None:
@@ -284,7 +251,3 @@ def _reconcile(result: Settlement, at: slice) -> None:
     result.adjustment[at] = np.where(known, surplus - formula, MISSING_FEN)
     costed = known & (cost != MISSING_FEN)
     result.cost_surplus[at] = np.where(costed, paid - cost, MISSING_FEN)
-
-
-def _nullable(fen: Fen) -> pd.arrays.IntegerArray:
-    return pd.arrays.IntegerArray(fen.copy(), fen == MISSING_FEN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +21,10 @@ MISSING_FEN = int(np.iinfo(np.int64).min)
 
 Ints = npt.NDArray[np.int32]
 Fen = npt.NDArray[np.int64]
+Days = npt.NDArray[np.datetime64]
 
 _LABELS = ("department", "doctor", "person_id")
+_OWN_AMOUNTS = ("total_charges", "cost")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +63,9 @@ class PaymentColumns:
     ``drg_codes``; ``weight`` is RW, NaN where there is none; ``charges`` and ``cost`` are fen with
     MISSING_FEN; ``los`` days, -1 missing; ``principal`` indexes ``dx_names``, -1 without one;
     ``level`` is the hospital's level 1 to 3, 0 unknown.  ``labels`` are further texts to roll up
-    by (department, doctor ...), ``amounts`` further amounts in fen (fee classes, parts paid).
+    by (department, doctor ...), ``amounts`` further amounts in fen by column name: fee classes,
+    what the patient paid (see payment_fund), decisions and new items that a policy names.
+    Dates are datetime64[D] with NaT.
     """
 
     case_id: pa.Array
@@ -77,7 +81,8 @@ class PaymentColumns:
     dx_names: Sequence[str]
     hospital: Coded
     level: npt.NDArray[np.int8]
-    discharge_date: pa.Array | None = None
+    admission_date: Days | None = None
+    discharge_date: Days | None = None
     labels: Mapping[str, Coded] = field(default_factory=dict)
     amounts: Mapping[str, Fen] = field(default_factory=dict)
 
@@ -105,9 +110,11 @@ class PaymentColumns:
         scheme = grouping.scheme
         own = cases.text("hospital")
         labels = {name: cases.text(name) for name in _LABELS}
-        fees = [name for name in cases.extra.column_names if name.startswith("fee_")]
-        amounts = {name: cases.fen(name) for name in fees}
-        dates = cases.extra.column_names
+        amounts = {
+            field.name: cases.fen(field.name)
+            for field in cases.extra.schema
+            if pa.types.is_int64(field.type) and field.name not in _OWN_AMOUNTS
+        }
         return cls(
             case_id=cases.case_id,
             status=grouping.status,
@@ -122,19 +129,21 @@ class PaymentColumns:
             dx_names=cases.diagnoses.strings,
             hospital=Coded.same(hospital, n) if own is None else _coded(own, n),
             level=np.full(n, level, dtype=np.int8),
-            discharge_date=_combined(cases, "discharge_date")
-            if "discharge_date" in dates
-            else None,
+            admission_date=_days(cases, "admission_date"),
+            discharge_date=_days(cases, "discharge_date"),
             labels={name: Coded.of(text) for name, text in labels.items() if text is not None},
             amounts={name: fen for name, fen in amounts.items() if fen is not None},
         )
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, drg_codes: Sequence[str]) -> PaymentColumns:
+    def from_frame(
+        cls, frame: pd.DataFrame, drg_codes: Sequence[str], *, amounts: Sequence[str] = ()
+    ) -> PaymentColumns:
         """Columns of a small table, for tests, examples and other programs.
 
         Needs case_id and drg (code); reads status (0), weight (NaN), insurance, charges and cost
-        (fen), los (-1), principal_dx, hospital, level (0), department, doctor where present.
+        (fen), los (-1), principal_dx, hospital, level (0), department, doctor, person_id, the dates
+        and ``amounts`` (fen) where present.
         """
         codes = tuple(drg_codes)
         diagnoses = _text_column(frame, "principal_dx")
@@ -153,7 +162,32 @@ class PaymentColumns:
             dx_names=diagnoses.names,
             hospital=_text_column(frame, "hospital"),
             level=_numbers(frame, "level", 0).astype(np.int8),
+            admission_date=_day_column(frame, "admission_date"),
+            discharge_date=_day_column(frame, "discharge_date"),
             labels=labels,
+            amounts={name: _numbers(frame, name, MISSING_FEN).astype(np.int64) for name in amounts},
+        )
+
+    def take(self, rows: npt.NDArray[np.intp]) -> PaymentColumns:
+        """The given rows, in that order; names are shared, not copied."""
+        admitted, left = self.admission_date, self.discharge_date
+        return replace(
+            self,
+            case_id=self.case_id.take(pa.array(rows)),
+            status=self.status[rows],
+            drg=self.drg[rows],
+            weight=self.weight[rows],
+            insurance=self.insurance.take(rows),
+            charges=self.charges[rows],
+            cost=self.cost[rows],
+            los=self.los[rows],
+            principal=self.principal[rows],
+            hospital=self.hospital.take(rows),
+            level=self.level[rows],
+            admission_date=None if admitted is None else admitted[rows],
+            discharge_date=None if left is None else left[rows],
+            labels={name: label.take(rows) for name, label in self.labels.items()},
+            amounts={name: fen[rows] for name, fen in self.amounts.items()},
         )
 
     def label(self, name: str) -> Coded | None:
@@ -190,15 +224,23 @@ def _fen(amounts: Fen | None, n: int) -> Fen:
     return np.full(n, MISSING_FEN, dtype=np.int64) if amounts is None else amounts
 
 
-def _combined(cases: Cases, name: str) -> pa.Array:
-    column = cases.extra.column(name)
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+def _days(cases: Cases, name: str) -> Days | None:
+    if name not in cases.extra.column_names:
+        return None
+    column = cases.extra.column(name).cast(pa.date32())
+    return np.asarray(column.to_numpy(zero_copy_only=False)).astype("datetime64[D]")
 
 
 def _text_column(frame: pd.DataFrame, name: str) -> Coded:
     if name not in frame:
         return Coded.same("", len(frame))
     return Coded.of([None if pd.isna(value) else str(value) for value in frame[name]])
+
+
+def _day_column(frame: pd.DataFrame, name: str) -> Days | None:
+    if name not in frame:
+        return None
+    return np.array([np.datetime64(value, "D") for value in frame[name]], dtype="datetime64[D]")
 
 
 def _numbers(frame: pd.DataFrame, name: str, missing: Any) -> npt.NDArray[Any]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from drg_engine.money import format_fen
-from drg_engine.payment import KIND_TITLES, KINDS, MISSING_FEN, MODES, Settlement
+from drg_engine.payment import (
+    KIND_TITLES,
+    KINDS,
+    MISSING_FEN,
+    MODES,
+    PART_TITLES,
+    PARTS,
+    Settlement,
+)
+from drg_engine.payment_points import with_found_values
 from drg_engine.payment_standard import Rows, compile_lookups
 
 __all__ = ["explain_payment"]
@@ -13,9 +22,12 @@ __all__ = ["explain_payment"]
 _PAID_WORDS = {
     "standard": "支付 = S = {paid}",
     "as_charged": "支付 = C = {paid}",
+    "bed_day": "支付 = 床日标准 = {paid}",
+    "decision": "支付 = 特例单议决定的金额 = {paid}",
     "share": "支付 = C {C} × 比例 {off_share:g} = {paid}",
     "charged_times_control": "支付 = C {C} × 调节系数 {control:.6g} = {paid}",
     "ratio_points": "支付 = RW {weight:g} × min(倍率, 1) {kept:.4f} × 单价 {price:,.2f} = {paid}",
+    "ratio_standard": "支付 = S {S} × min(倍率, 1) {kept:.4f} = {paid}",
     "excess_share": "支付 = S {S} + {share:g} × (C {C} − K {bound:g} × S {S}) = {paid}",
     "linear_add": "支付 = A {A:,.2f} × Z {z:.6g} + (C {C} − K {bound:g} × A {A:,.2f})"
     " × 调节系数 {control:.6g} = {paid}",
@@ -50,11 +62,12 @@ def _lines(settlement: Settlement, row: int, facts: dict[str, object]) -> list[s
     if kind == "unpriced":
         return [*lines, "缺总费用，不能结算，请补录后重算"]
     lines.append(_PAID_WORDS[MODES[settlement.mode[row]]].format_map(facts))
+    lines += _part_words(settlement, row, facts)
     lines.append(_surplus_words(settlement, row, facts))
     if settlement.cost_surplus[row] != MISSING_FEN:
         cost = format_fen(cases.cost[row])
         lines.append(
-            f"成本盈亏 = 支付 {facts['paid']} − 成本 {cost}"
+            f"成本盈亏 = 支付 {facts['whole']} − 成本 {cost}"
             f" = {format_fen(settlement.cost_surplus[row])}"
         )
     return lines
@@ -82,11 +95,21 @@ def _ratio_words(settlement: Settlement, facts: dict[str, object]) -> str:
     return text.format_map(facts)
 
 
+def _part_words(settlement: Settlement, row: int, facts: dict[str, object]) -> list[str]:
+    """What further rules added or took, and the sum."""
+    there = [name for name in PARTS if name in settlement.parts and settlement.parts[name][row]]
+    lines = [
+        f"{PART_TITLES[PARTS.index(name)]}：{format_fen(settlement.parts[name][row])}"
+        for name in there
+    ]
+    return [*lines, f"合计支付 = {facts['whole']}"] if there else []
+
+
 def _surplus_words(settlement: Settlement, row: int, facts: dict[str, object]) -> str:
     formula, adjustment = settlement.formula[row], settlement.adjustment[row]
     first = "S − C" if settlement.standard[row] != MISSING_FEN else "无支付标准"
     return (
-        f"医保盈亏 = 支付 {facts['paid']} − C {facts['C']} = {format_fen(settlement.surplus[row])}"
+        f"医保盈亏 = 支付 {facts['whole']} − C {facts['C']} = {format_fen(settlement.surplus[row])}"
         f"（公式盈亏 {first} {format_fen(formula)}，调整 {format_fen(adjustment)}）"
     )
 
@@ -95,6 +118,7 @@ def _facts(settlement: Settlement, row: int) -> dict[str, object]:
     """Everything a formula in words may name."""
     cases, rules = settlement.cases, settlement.policy.rules
     lookups = compile_lookups(cases, settlement.policy)
+    lookups = with_found_values(cases, lookups, settlement.policy)
     at = Rows(cases, np.array([row], dtype=np.intp), lookups, settlement.policy)
     weight, price = float(at.weight()[0]), float(at.price()[0])
     h, control = float(at.coefficient()[0]), float(at.control()[0])
@@ -103,11 +127,14 @@ def _facts(settlement: Settlement, row: int) -> dict[str, object]:
         getattr(rules, kind, None) if kind in ("ungrouped", "ambiguous", "no_weight") else None
     )
     code = int(cases.insurance.codes[row])
+    charged = settlement.paid[row] != MISSING_FEN
+    parts = sum(int(part[row]) for part in settlement.parts.values())
     return {
         "C": _yuan(int(cases.charges[row])),
         "S": _yuan(int(settlement.standard[row])),
         "A": float(at.mean()[0]),
-        "paid": _yuan(int(settlement.paid[row])),
+        "paid": _yuan(int(settlement.paid[row]) - parts if charged else MISSING_FEN),
+        "whole": _yuan(int(settlement.paid[row])),
         "weight": weight,
         "base": weight * rules.points.scale,
         "price": price,

@@ -42,6 +42,11 @@ def ratio_points(facts: Facts) -> Floats:
     return facts.rows.weight() * np.minimum(facts.ratio, 1.0) * facts.rows.price()
 
 
+def ratio_standard(facts: Facts) -> Floats:
+    """S × r, at most S: an incomplete stay is paid its part of the standard."""
+    return facts.standard * np.minimum(facts.ratio, 1.0)
+
+
 def excess_share(facts: Facts) -> Floats:
     """S + share × (C − K·S)."""
     share = facts.rows.policy.rules.high.share
@@ -72,6 +77,7 @@ def cap(facts: Facts) -> Floats:
 FORMULAS: Mapping[str, Callable[[Facts], Floats]] = {
     "charged_times_control": charged_times_control,
     "ratio_points": ratio_points,
+    "ratio_standard": ratio_standard,
     "excess_share": excess_share,
     "linear_add": linear_add,
     "deduct": deduct,

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from drg_engine._policy_check import unknown_codes
-from drg_engine._policy_model import ScopeRule
+from drg_engine._policy_model import BedDay, ScopeRule
 from drg_engine.errors import Fault, PolicyError
 from drg_engine.money import to_fen
 from drg_engine.payment_columns import PaymentColumns
 from drg_engine.policy import Policy
 
-__all__ = ["Lookups", "Rows", "ScopeLookup", "compile_lookups"]
+__all__ = ["Lookups", "Rows", "ScopeLookup", "by_name", "compile_lookups", "prefixed"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -57,6 +57,7 @@ class Lookups:
     mean: Floats | None
     table: Floats | None
     scope: tuple[ScopeLookup, ...]
+    bed_day: tuple[ScopeLookup, ...]
     level_bounds: Floats
     tier_uppers: Floats
     tier_bounds: Floats
@@ -95,6 +96,15 @@ class Rows:
             drg, level = self.cases.drg[self.at], self.cases.level[self.at]
             return self.lookups.table[drg, level, self.cases.insurance.codes[self.at]]
         return self.weight() * self.price() * self.coefficient()
+
+    def by_day(self, number: int) -> Floats:
+        """Standard of bed-day rule ``number`` in yuan: days × yuan, or × points × point value."""
+        rules = self.policy.rules
+        days = np.where(self.cases.los[self.at] >= 0, self.cases.los[self.at], np.nan)
+        amount = days * rules.bed_day[number].per_day
+        if rules.standard.method == "points":
+            return amount * (self.price() / rules.points.scale)
+        return amount
 
     def mean(self) -> Floats:
         """Region's mean charges A of the case's DRG in yuan, NaN where not known."""
@@ -157,9 +167,10 @@ def compile_lookups(cases: PaymentColumns, policy: Policy) -> Lookups:
         has_rate=has_rate,
         hospital_h=_hospital_h(cases, policy),
         drg_h=_drg_h(cases, policy),
-        mean=_by_name(cases.drg_codes, rules.standard.means) if rules.standard.means else None,
+        mean=by_name(cases.drg_codes, rules.standard.means) if rules.standard.means else None,
         table=table,
         scope=tuple(_scope(rule, cases) for rule in rules.scope),
+        bed_day=tuple(_bed_day(rule, cases) for rule in rules.bed_day),
         level_bounds=_level_bounds(cases, policy),
         tier_uppers=np.array(
             [t.upper for t in rules.high.tiers if t.upper is not None], np.float64
@@ -168,7 +179,7 @@ def compile_lookups(cases: PaymentColumns, policy: Policy) -> Lookups:
     )
 
 
-def _by_name(names: Sequence[str], values: dict[str, float]) -> Floats:
+def by_name(names: Sequence[str], values: dict[str, float]) -> Floats:
     """Values aligned with names, NaN where none is said and for the code -1."""
     return np.array([values.get(name, np.nan) for name in (*names, "")], dtype=np.float64)
 
@@ -177,8 +188,9 @@ def _price(cases: PaymentColumns, policy: Policy) -> Floats:
     """Yuan per 1.0 RW by insurance type: the rate, or the point value × the scale."""
     rules = policy.rules
     if rules.standard.method == "points":
-        return _by_name(cases.insurance.names, rules.points.values) * rules.points.scale
-    return _by_name(cases.insurance.names, rules.rates)
+        values = rules.points.values if rules.points.find == "given" else {}
+        return by_name(cases.insurance.names, values) * rules.points.scale
+    return by_name(cases.insurance.names, rules.rates)
 
 
 def _hospital_h(cases: PaymentColumns, policy: Policy) -> Floats:
@@ -227,8 +239,19 @@ def _scope(rule: ScopeRule, cases: PaymentColumns) -> ScopeLookup:
         los_over=rule.los_over,
         los_at_most=rule.los_at_most,
         charges_below=below,
-        dx=_prefixed(cases.dx_names, rule.dx_prefixes) if rule.dx_prefixes else None,
+        dx=prefixed(cases.dx_names, rule.dx_prefixes) if rule.dx_prefixes else None,
         insurance=_named(cases.insurance.names, rule.insurances) if rule.insurances else None,
+        drg=_named(cases.drg_codes, rule.drgs) if rule.drgs else None,
+    )
+
+
+def _bed_day(rule: BedDay, cases: PaymentColumns) -> ScopeLookup:
+    return ScopeLookup(
+        los_over=rule.los_over,
+        los_at_most=None,
+        charges_below=None,
+        dx=prefixed(cases.dx_names, rule.dx_prefixes) if rule.dx_prefixes else None,
+        insurance=None,
         drg=_named(cases.drg_codes, rule.drgs) if rule.drgs else None,
     )
 
@@ -238,7 +261,8 @@ def _named(names: Sequence[str], wanted: Iterable[str]) -> Bools:
     return np.array([*(name in there for name in names), False], dtype=np.bool_)
 
 
-def _prefixed(names: Sequence[str], prefixes: Iterable[str]) -> Bools:
+def prefixed(names: Sequence[str], prefixes: Iterable[str]) -> Bools:
+    """Which names begin with a prefix (a closing ``*`` may stand there); False for code -1."""
     texts = pa.array(names, pa.string())
     hit = np.zeros(len(names) + 1, dtype=np.bool_)
     for prefix in prefixes:
@@ -276,6 +300,9 @@ def _check_codes(cases: PaymentColumns, policy: Policy) -> None:
         "coefficient.by_drg": list(rules.coefficient.by_drg),
         "coefficient.base_list": list(rules.coefficient.base_list),
         "scope[].drgs": [code for rule in rules.scope for code in rule.drgs],
+        "bed_day[].drgs": [code for bed in rules.bed_day for code in bed.drgs],
+        "extra[].means": [code for extra in rules.extra for code in extra.means],
+        "tcm.drgs": list(rules.tcm.drgs),
     }
     faults = [
         fault

@@ -9,6 +9,8 @@ __all__ = [
     "KIND_TITLES",
     "MODES",
     "MODE_TITLES",
+    "PARTS",
+    "PART_TITLES",
     "basis_of",
     "kind_of",
     "mode_of",
@@ -23,6 +25,8 @@ _KINDS = (
     ("no_weight", "无权重"),
     ("out_of_scope", "不纳入支付"),
     ("unpriced", "无总费用"),
+    ("bed_day", "床日"),
+    ("review", "特例单议"),
 )
 _MODES = (
     ("standard", "按支付标准"),
@@ -35,12 +39,16 @@ _MODES = (
     ("deduct", "扣除法"),
     ("cap", "封顶"),
     ("none", "不能结算"),
+    ("ratio_standard", "支付标准 × 倍率"),
+    ("bed_day", "按床日标准"),
+    ("decision", "按特例单议决定"),
 )
 _BASES = (
     ("normal_standard", "正常病例，按支付标准支付"),
     ("low_as_charged", "低倍率病例，据实支付"),
     ("low_standard", "低倍率病例，按支付标准支付"),
     ("low_charged_times_control", "低倍率病例，按总费用乘调节系数支付"),
+    ("low_ratio_standard", "低倍率病例，按支付标准乘倍率支付"),
     ("low_ratio_points", "低倍率病例，按基准点数乘倍率支付"),
     ("high_as_charged", "高倍率病例，据实支付"),
     ("high_standard", "高倍率病例，按支付标准支付"),
@@ -59,6 +67,15 @@ _BASES = (
     ("out_of_scope_as_charged", "不纳入 DRG 支付，据实支付"),
     ("out_of_scope_no_rate", "该险种没有支付标准，不纳入 DRG 支付，据实支付"),
     ("unpriced_none", "缺总费用，不能结算"),
+    ("bed_day_bed_day", "床日病例，按床日标准支付"),
+    ("review_decision", "特例单议，按决定的金额支付"),
+    ("normal_extra", "除外支付病例，按支付标准加新项目费用支付"),
+)
+
+_PARTS = (
+    ("extra", "除外支付"),
+    ("tcm", "中医费用占比未达到"),
+    ("readmission", "短期再入院"),
 )
 
 KINDS = tuple(code for code, _ in _KINDS)
@@ -67,6 +84,8 @@ MODES = tuple(code for code, _ in _MODES)
 MODE_TITLES = tuple(title for _, title in _MODES)
 BASES = tuple(code for code, _ in _BASES)
 BASIS_TITLES = tuple(title for _, title in _BASES)
+PARTS = tuple(code for code, _ in _PARTS)
+PART_TITLES = tuple(title for _, title in _PARTS)
 
 
 def kind_of(code: str) -> int:

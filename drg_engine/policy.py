@@ -37,6 +37,7 @@ __all__ = [
 
 _PRESETS = Path(__file__).resolve().parent / "policies"
 _DEFAULT_SOURCE = "默认值"
+_CHANGED = " + 改动"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Policy:
             _put(data, key, value)
         text = json.dumps([self.hash, sorted(changes.items())], default=str, ensure_ascii=False)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return _checked(data, file or f"{self.file} + 改动", digest)
+        return _checked(data, file or self.file.removesuffix(_CHANGED) + _CHANGED, digest)
 
     def _rows(self) -> Iterator[PolicyRow]:
         about = catalogue()

@@ -128,32 +128,49 @@ def _texts(key: Coded, rows: npt.NDArray[np.int64]) -> list[str]:
     return [key.names[code] if code >= 0 else "" for code in key.codes[rows]]
 
 
-def _sums(settlement: Settlement, group: npt.NDArray[np.int64], size: int) -> pd.DataFrame:
+def _sums(
+    settlement: Settlement, group: npt.NDArray[np.int64], size: int
+) -> dict[str, npt.NDArray[np.int64]]:
     """Exact sums by group, int64 throughout."""
     cases = settlement.cases
     grouped = cases.status == 0
     settled = cases.charges != MISSING_FEN
     stays = cases.los >= 0
     heavy = settlement.policy.rules.indicators.heavy_weight
-    columns: dict[str, npt.NDArray[np.int64]] = {
-        "cases": np.ones(settlement.n, dtype=np.int64),
-        "grouped": grouped.astype(np.int64),
-        "units": np.where(grouped, exact_weights(cases.weight), 0),
-        "rw2": (grouped & (cases.weight >= heavy)).astype(np.int64),
-        "settled": settled.astype(np.int64),
-        "stays": stays.astype(np.int64),
-        "days": np.where(stays, cases.los, 0).astype(np.int64),
-        "cost_cases": (settlement.cost_surplus != MISSING_FEN).astype(np.int64),
+    counts = {
+        "cases": np.ones(settlement.n, dtype=np.bool_),
+        "grouped": grouped,
+        "rw2": grouped & (cases.weight >= heavy),
+        "settled": settled,
+        "stays": stays,
+        "cost_cases": settlement.cost_surplus != MISSING_FEN,
+        **{f"{kind}_cases": settlement.kind == i for i, kind in enumerate(KINDS)},
     }
+    sums = {name: np.bincount(group[rows], minlength=size) for name, rows in counts.items()}
+    add = _Adder(group, size)
+    sums["units"] = add(np.where(grouped, exact_weights(cases.weight), 0))
+    sums["days"] = add(np.where(stays, cases.los, 0))
     for name in _MONEY:
         held = getattr(cases if name in ("charges", "cost") else settlement, name)
-        counted = settled & (held != MISSING_FEN)
-        columns[f"{name}_fen"] = np.where(counted, held, 0)
-    for number, kind in enumerate(KINDS):
-        columns[f"{kind}_cases"] = (settlement.kind == number).astype(np.int64)
-    sums = pd.DataFrame(columns).groupby(group).sum().reindex(range(size), fill_value=0)
+        sums[f"{name}_fen"] = add(np.where(settled & (held != MISSING_FEN), held, 0))
     sums["drg_count"] = _distinct(group[grouped], cases.drg[grouped], size)
     return sums
+
+
+class _Adder:
+    """Adds int64 columns by group, exactly; the rows are put in order once."""
+
+    def __init__(self, group: npt.NDArray[np.int64], size: int) -> None:
+        self._size = size
+        self._order = np.argsort(group, kind="stable") if size > 1 else None
+        self._starts = np.searchsorted(group[self._order], np.arange(size)) if size > 1 else None
+
+    def __call__(
+        self, values: npt.NDArray[np.int64] | npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.int64]:
+        if self._order is None or self._starts is None:
+            return np.full(self._size, values.sum(dtype=np.int64))
+        return np.asarray(np.add.reduceat(values[self._order], self._starts, dtype=np.int64))
 
 
 def _distinct(
@@ -167,9 +184,10 @@ def _distinct(
     return np.bincount(pairs // width, minlength=size).astype(np.int64)
 
 
-def _measures(sums: pd.DataFrame) -> dict[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]:
-    rw = sum_weights(sums["units"].to_numpy())
-    held = {name: sums[name].to_numpy() for name in sums.columns}
+def _measures(
+    held: dict[str, npt.NDArray[np.int64]],
+) -> dict[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]:
+    rw = sum_weights(held["units"])
     derived: dict[str, npt.NDArray[np.float64]] = {
         "grouping_rate": _over(held["grouped"], held["cases"]),
         "rw": rw,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grouper_tables._arrays import Ints, Words
-from grouper_tables._rules import Alternative
+from grouper_tables.rules import Alternative
 
 __all__ = ["Findings", "Layout", "Membership", "Slot", "allowed_classes"]
 

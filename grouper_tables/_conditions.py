@@ -9,7 +9,7 @@ import numpy as np
 
 from grouper_tables._arrays import AGES, ANY_MODE, MOST_SITES
 from grouper_tables._bits import Findings, Layout
-from grouper_tables._rules import NUMERIC_FIELDS, Alternative, Condition
+from grouper_tables.rules import NUMERIC_FIELDS, Alternative, Condition
 
 __all__ = ["Wanted", "condition_arrays"]
 

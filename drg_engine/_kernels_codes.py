@@ -141,33 +141,34 @@ def spread_rows(places: Any, value_offsets: Any, values: Any, out_offsets: Any, 
 
 @kernel
 def find_repeats(
-    offsets: Any, text: Any, row_numbers: Any, keys: Any, first_rows: Any, repeats: Any
+    offsets: Any, text: Any, row_numbers: Any, slots: Any, keys: Any, repeats: Any
 ) -> int:
     """Note each row's id in the set; where it is there already, the row it first stood in.
 
-    keys uint64 and first_rows int64 (size a power of two) are the set; 0 in keys is free.  Writes
-    ``repeats`` int64 (n,): 0 for a new id, else the earlier row number.  Ids are told apart by 64
-    bits of hash.  Returns how many ids were new.
+    slots uint64 (a power of two, 2) is the set: hash and row number, hash 0 is free.  Writes the
+    hashes to ``keys`` (n,) and to ``repeats`` int64 (n,) 0 for a new id, else the earlier row.
+    Ids are told apart by 64 bits of hash.  Returns how many ids were new.  The hashes are made
+    first, so that the look-ups, each a miss of the cache, can overlap.
     """
-    mask = np.uint64(keys.size - 1)
-    fresh = 0
-    for i in range(offsets.size - 1):
+    mask = np.uint64(slots.shape[0] - 1)
+    for i in range(keys.size):
         key = _FNV_START
         for k in range(offsets[i], offsets[i + 1]):
             key = (key ^ np.uint64(text[k])) * _FNV_PRIME
         key = (key ^ (key >> _FOLD)) * _MIX
         key = key ^ (key >> _FOLD)
-        if key == 0:
-            key = _MIX
-        at = np.int64(key & mask)
-        repeats[i] = 0
-        while keys[at] != 0:
-            if keys[at] == key:
-                repeats[i] = first_rows[at]
-                break
-            at = (at + 1) & np.int64(mask)
-        if repeats[i] == 0:
-            keys[at] = key
-            first_rows[at] = row_numbers[i]
+        keys[i] = key if key != 0 else _MIX
+    fresh = 0
+    for i in range(keys.size):
+        key = keys[i]
+        at = key & mask
+        while slots[at, 0] != 0 and slots[at, 0] != key:
+            at = (at + np.uint64(1)) & mask
+        if slots[at, 0] == key:
+            repeats[i] = np.int64(slots[at, 1])
+        else:
+            slots[at, 0] = key
+            slots[at, 1] = np.uint64(row_numbers[i])
+            repeats[i] = 0
             fresh += 1
     return fresh

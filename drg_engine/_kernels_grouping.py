@@ -231,7 +231,9 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
                         left &= ~seeking[w]
                     while left != _NONE:
                         lowest = left & (~left + _ONE)
-                        trial = (w << _WORD_SHIFT) | place_of_bit[(lowest * _DE_BRUIJN) >> _DE_BRUIJN_SHIFT]
+                        trial = (w << _WORD_SHIFT) | place_of_bit[
+                            (lowest * _DE_BRUIJN) >> _DE_BRUIJN_SHIFT
+                        ]
                         holds = True
                         if simple[w] & lowest == _NONE:
                             wanted = need[trial, 0]

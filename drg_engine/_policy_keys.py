@@ -141,7 +141,7 @@ def _range(field: FieldInfo) -> str:
 
 def _bounds(metadata: list[Any]) -> str:
     found = [
-        f"{sign} {getattr(entry, name):g}"
+        f"{sign} {getattr(entry, name):,.10g}"
         for name, sign in _SIGNS
         for entry in metadata
         if getattr(entry, name, None) is not None

@@ -83,7 +83,7 @@ class Price(_Section):
     drg: Code = key(title="病组", why="方案中的病组编码")
     level: Level | None = key(None, title="医院级别", why="3 三级、2 二级、1 一级；不写为各级")
     insurance: Code | None = key(None, title="险种", why="险种编码；不写为各险种")
-    yuan: float = key(title="支付标准", unit=YUAN, gt=0)
+    yuan: float = key(title="支付标准", unit=YUAN, gt=0, why="不再乘机构系数")
 
 
 class Standard(_Section):
@@ -124,21 +124,27 @@ class Points(_Section):
     budgets: dict[Code, Positive] = key(
         {}, title="基金预算", unit=YUAN, why="按险种编码；由预算求点值时用"
     )
-    pooled: bool = key(False, title="各险种合并求点值")
+    pooled: bool = key(False, title="各险种合并求点值", why="否为各险种分别求")
 
 
 class Coefficient(_Section):
     """[coefficient]: the hospital coefficient H; the most specific entry wins."""
 
-    default: float = key(1.0, title="机构系数", unit="系数", gt=0, le=10)
-    by_level: dict[Level, Positive] = key({}, title="机构系数（按级别）", unit="系数")
-    by_hospital: dict[Code, Positive] = key({}, title="机构系数（按医院）", unit="系数")
+    default: float = key(
+        1.0, title="机构系数", unit="系数", gt=0, le=10, why="没有更具体的系数时用"
+    )
+    by_level: dict[Level, Positive] = key(
+        {}, title="机构系数（按级别）", unit="系数", why="3 三级、2 二级、1 一级"
+    )
+    by_hospital: dict[Code, Positive] = key(
+        {}, title="机构系数（按医院）", unit="系数", why="优先于按级别"
+    )
     by_drg: dict[Code, dict[Level, Positive]] = key(
-        {}, title="机构系数（按病组和级别）", unit="系数"
+        {}, title="机构系数（按病组和级别）", unit="系数", why="优先于按医院"
     )
     base_list: tuple[Code, ...] = key((), title="基层病组", why="同病同价，机构系数固定为 1")
-    minimum: float = key(0.0, title="机构系数下限", unit="系数", ge=0, le=10)
-    maximum: float = key(10.0, title="机构系数上限", unit="系数", gt=0, le=10)
+    minimum: float = key(0.0, title="机构系数下限", unit="系数", ge=0, le=10, why="低于此数按此数")
+    maximum: float = key(10.0, title="机构系数上限", unit="系数", gt=0, le=10, why="高于此数按此数")
 
 
 class Named(_Section):
@@ -180,7 +186,7 @@ class Low(_Section):
     """[low]: cases far below the standard."""
 
     bound: float = key(0.4, title="低倍率界值", unit=RATIO, ge=0, lt=1, why="0 为不设低倍率")
-    inclusive: bool = key(False, title="等于界值算低倍率")
+    inclusive: bool = key(False, title="等于界值算低倍率", why="否：倍率 < 界值；是：倍率 ≤ 界值")
     mode: Literal[
         "as_charged", "standard", "charged_times_control", "ratio_points", "ratio_standard"
     ] = key(
@@ -196,7 +202,7 @@ class Tier(_Section):
     """[[high.tiers]]: one tier of the high bound."""
 
     upper: float | None = key(None, title="档上限", gt=0, why="权重或基准点数；最后一档不写")
-    bound: float = key(title="高倍率界值", unit=RATIO, gt=1, le=100)
+    bound: float = key(title="高倍率界值", unit=RATIO, gt=1, le=100, why="本档的界值")
 
 
 class High(_Section):
@@ -207,13 +213,15 @@ class High(_Section):
         title="高倍率界值的取法",
         why="single 一个数；level 按医院级别；weight 按权重分档；points 按基准点数分档",
     )
-    bound: float = key(3.0, title="高倍率界值", unit=RATIO, gt=1, le=100)
+    bound: float = key(3.0, title="高倍率界值", unit=RATIO, gt=1, le=100, why="取法为 single 时用")
     levels: dict[Level, Annotated[float, Field(gt=1, le=100)]] = key(
-        {}, title="高倍率界值（按级别）", unit=RATIO
+        {}, title="高倍率界值（按级别）", unit=RATIO, why="取法为 level 时用"
     )
     tiers: tuple[Tier, ...] = key((), title="高倍率界值（分档）", why="自小到大；最后一档不写上限")
-    tier_inclusive: bool = key(False, title="等于档上限归入该档")
-    inclusive: bool = key(False, title="等于界值算高倍率")
+    tier_inclusive: bool = key(
+        False, title="等于档上限归入该档", why="否：数值 < 档上限；是：数值 ≤ 档上限"
+    )
+    inclusive: bool = key(False, title="等于界值算高倍率", why="否：倍率 > 界值；是：倍率 ≥ 界值")
     mode: Literal["as_charged", "standard", "excess_share", "linear_add", "deduct", "cap"] = key(
         "excess_share",
         title="高倍率支付方式",
@@ -242,9 +250,9 @@ class BedDay(Named):
     """[[bed_day]]: cases paid by the day (床日)."""
 
     drgs: tuple[Code, ...] = key((), title="病组", why="方案中的病组编码")
-    dx_prefixes: tuple[Code, ...] = key((), title="主要诊断编码开头")
+    dx_prefixes: tuple[Code, ...] = key((), title="主要诊断编码开头", why="如 F20.")
     los_over: int | None = key(None, title="住院天数大于", unit=DAYS, ge=0, le=3650, why="不含本数")
-    per_day: float = key(title="床日标准", unit="元/天，点数法为 点/天", gt=0)
+    per_day: float = key(title="床日标准", unit="元/天，点数法为 点/天", gt=0, why="乘住院天数")
 
 
 class Review(_Section):
@@ -262,7 +270,9 @@ class Readmission(_Section):
     days: int | None = key(
         None, title="再入院天数", unit=DAYS, ge=0, le=365, why="出院后几天内（含）；不写为不执行"
     )
-    factor: float = key(0.5, title="前次住院支付比例", unit=PART, ge=0, le=1)
+    factor: float = key(
+        0.5, title="前次住院支付比例", unit=PART, ge=0, le=1, why="乘在前次应付金额上"
+    )
     except_dx: tuple[Code, ...] = key(
         (), title="不计再入院的主要诊断", why="编码开头，如放化疗；前后两次任一符合即不计"
     )
@@ -285,7 +295,7 @@ class Tcm(_Section):
     """[tcm]: TCM groups ask for a minimum share of TCM charges."""
 
     drgs: tuple[Code, ...] = key((), title="中医病组", why="方案中的病组编码")
-    column: Text = key("fee_tcm", title="中医费用列")
+    column: Text = key("fee_tcm", title="中医费用列", why="病例中的金额列")
     minimum: float = key(0.0, title="中医费用占比下限", unit=PART, ge=0, le=1, why="等于下限算达到")
     otherwise: float = key(
         1.0, title="未达到时的支付比例", unit=PART, ge=0, le=1, why="乘在该病例应付金额上"
@@ -302,7 +312,9 @@ class Fund(_Section):
         "share (S − 自费 − 先行自付 − 起付线)×k；full 支付标准即基金应付（点值按基金预算求得时用）",
     )
     k: dict[Code, Share] = key({}, title="政策范围内支付比例", unit=PART, why="按险种编码")
-    default_k: float = key(1.0, title="政策范围内支付比例（其他险种）", unit=PART, ge=0, le=1)
+    default_k: float = key(
+        1.0, title="政策范围内支付比例（其他险种）", unit=PART, ge=0, le=1, why="未列险种"
+    )
     prepaid: float = key(1.0, title="月度预付比例", unit=PART, ge=0, le=1, why="占基金应付金额")
     retained: float = key(
         0.0, title="质量保证金比例", unit=PART, ge=0, le=1, why="占基金应付金额，年终清算"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -46,10 +46,10 @@ def group_command(
     cases: Annotated[Path, typer.Argument(help="病例文件：CSV、Excel 或 Parquet。")],
     scheme: Annotated[str, typer.Option(help="分组方案名，或方案文件夹。")],
     out: Annotated[Path, typer.Option(help="结果文件：.csv、.xlsx 或 .parquet。")],
-    explain: Annotated[Optional[Path], typer.Option(help="入组路径文件（中文说明）。")] = None,
-    rejects: Annotated[Optional[Path], typer.Option(help="拒收行文件。")] = None,
-    mapping: Annotated[Optional[Path], typer.Option(help="列对照文件（TOML）。")] = None,
-    sheet: Annotated[Optional[str], typer.Option(help="Excel 工作表名，默认第一张。")] = None,
+    explain: Annotated[Path | None, typer.Option(help="入组路径文件（中文说明）。")] = None,
+    rejects: Annotated[Path | None, typer.Option(help="拒收行文件。")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="列对照文件（TOML）。")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Excel 工作表名，默认第一张。")] = None,
     with_input: Annotated[bool, typer.Option(help="结果后附上读入的各列。")] = False,
     clinical_codes: Annotated[bool, typer.Option(help="编码为临床版，按对照表转换。")] = False,
 ) -> None:
@@ -102,7 +102,7 @@ def tables_list() -> None:
 @tables_app.command("show")
 def tables_show(
     scheme: Annotated[str, typer.Argument(help="方案名或文件夹。")],
-    what: Annotated[Optional[str], typer.Argument(help="MDC、ADRG、DRG 或编码。")] = None,
+    what: Annotated[str | None, typer.Argument(help="MDC、ADRG、DRG 或编码。")] = None,
 ) -> None:
     """查看方案，或其中一个 MDC、ADRG、DRG、编码。"""
     from drg_engine.tables_command import show_scheme

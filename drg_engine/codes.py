@@ -156,7 +156,9 @@ def text_buffers(
 
     fold: full width becomes half width (Unicode NFKC).
     """
-    text = pc.fill_null(column.cast(pa.large_string()), "")
+    text = column.cast(pa.large_string())
+    if text.null_count:
+        text = pc.fill_null(text, "")
     offsets, content = _buffers(text)
     if fold and content.size and int(content.max()) >= _ASCII:
         offsets, content = _buffers(pc.utf8_normalize(text, form="NFKC"))

@@ -64,33 +64,30 @@ class IdSet:
     """
 
     def __init__(self, bits: int = 24) -> None:
-        self._keys = np.zeros(1 << bits, dtype=np.uint64)
-        self._rows = np.zeros(1 << bits, dtype=np.int64)
+        self._slots = np.zeros((1 << bits, 2), dtype=np.uint64)
         self._count = 0
 
     def repeats(self, ids: pa.Array, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """For each id, the row it first stood in, or 0 when it is new; adds the new ones."""
-        while (self._count + len(ids)) * 10 > self._keys.size * 7:
+        while (self._count + len(ids)) * 10 > len(self._slots) * 7:
             self._grow()
         offsets, text = text_buffers(ids)
         found = np.zeros(len(ids), dtype=np.int64)
-        self._count += find_repeats(offsets, text, rows, self._keys, self._rows, found)
+        keys = np.empty(len(ids), dtype=np.uint64)
+        self._count += find_repeats(offsets, text, rows, self._slots, keys, found)
         return found
 
     def _grow(self) -> None:
-        used = np.flatnonzero(self._keys)
-        keys, rows = self._keys[used], self._rows[used]
-        self._keys = np.zeros(self._keys.size * 2, dtype=np.uint64)
-        self._rows = np.zeros(self._keys.size, dtype=np.int64)
-        mask = np.uint64(self._keys.size - 1)
-        left = np.arange(len(keys), dtype=np.int64)
-        wanted = (keys & mask).astype(np.int64)
+        used = self._slots[self._slots[:, 0] != 0]
+        self._slots = np.zeros((len(self._slots) * 2, 2), dtype=np.uint64)
+        mask = np.uint64(len(self._slots) - 1)
+        wanted = (used[:, 0] & mask).astype(np.int64)
+        left = np.arange(len(used), dtype=np.int64)
         while left.size:
             at = wanted[left]
-            free = self._keys[at] == 0
-            self._keys[at[free]] = keys[left[free]]
-            self._rows[at[free]] = rows[left[free]]
-            left = left[self._keys[at] != keys[left]]
+            free = self._slots[at, 0] == 0
+            self._slots[at[free]] = used[left[free]]
+            left = left[self._slots[at, 0] != used[left, 0]]
             wanted[left] = (wanted[left] + 1) & np.int64(mask)
 
 
@@ -162,7 +159,8 @@ def _by_row(table: pa.Table) -> pa.Table:
 
 
 def _plain_text(column: pa.Array) -> pa.Array:
-    return pc.fill_null(column.cast(pa.string()), "")
+    text = column.cast(pa.string())
+    return pc.fill_null(text, "") if text.null_count else text
 
 
 class Door:

@@ -211,7 +211,9 @@ class Explainer:
 
     def _why(self, alternative: Alternative, case: _Case, mdc: str) -> str:
         """The alternative's conditions with the codes that met them."""
-        return "；".join(self._words(c, case, mdc) for c in alternative.conditions if c.kind != "always")
+        return "；".join(
+            self._words(c, case, mdc) for c in alternative.conditions if c.kind != "always"
+        )
 
     def _words(self, condition: Condition, case: _Case, mdc: str) -> str:
         kind, value = condition.kind, condition.value

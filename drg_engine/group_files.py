@@ -16,7 +16,7 @@ from drg_engine.columns import read_mapping
 from drg_engine.door import REJECT_COLUMNS
 from drg_engine.errors import Fault, InputError
 from drg_engine.explanation import Explainer
-from drg_engine.grouping import REASON_WORDS, STATUS, Grouping, group
+from drg_engine.grouping import REASON_WORDS, Grouping, group
 from drg_engine.writers import TableWriter, check_suffix, open_writer
 from grouper_tables import Scheme
 
@@ -118,9 +118,7 @@ def _check_targets(source: Path, targets: list[Path]) -> None:
         raise InputError("输出文件名不能用", faults)
 
 
-def _write(
-    writer: TableWriter | None, cases: Cases, grouping: Grouping, with_input: bool
-) -> None:
+def _write(writer: TableWriter | None, cases: Cases, grouping: Grouping, with_input: bool) -> None:
     if writer is None:
         return
     results = grouping.table()

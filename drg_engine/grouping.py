@@ -11,13 +11,22 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from drg_engine._jit import run_split
-from drg_engine._kernels_grouping import NO_CODE, CaseColumns, ResultColumns, group_rows
+from drg_engine._kernels_grouping import KNOWN, NO_CODE, CaseColumns, ResultColumns, group_rows
 from drg_engine.cases import Cases
 from drg_engine.codes import normal_code
 from grouper_tables import Scheme
 
-__all__ = ["REASONS", "REASON_WORDS", "SEVERITIES", "STATUS", "CaseResult", "Grouping", "group",
-           "group_one"]  # fmt: skip
+__all__ = [
+    "REASONS",
+    "REASON_WORDS",
+    "SEVERITIES",
+    "STATUS",
+    "CaseResult",
+    "CodeLookup",
+    "Grouping",
+    "group",
+    "group_one",
+]  # fmt: skip
 
 STATUS = ("grouped", "ambiguous", "ungrouped", "invalid")
 """What became of a case; a status column indexes it."""
@@ -109,11 +118,56 @@ def _worded(places: npt.NDArray[np.signedinteger], words: Sequence[str]) -> pa.A
     return pa.array(words, pa.string()).take(pa.array(at))
 
 
-def group(cases: Cases, scheme: Scheme, *, threads: int | None = None) -> Grouping:
-    """Group every case.  threads: how many at most, all processors by default."""
+class CodeLookup:
+    """What a scheme says of the codes of a growing pair of code books, each asked for once.
+
+    It serves files read in parts, whose parts share their books.
+    """
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._scheme = scheme
+        self._seen = (0, 0)
+        self._columns = _looked_up([], [], scheme)
+
+    def columns(self, cases: Cases) -> CodeColumns:
+        """By place in the cases' books: the scheme's ``dx_first``, ``dx_other`` and so on."""
+        dx, proc = cases.diagnoses.strings, cases.procedures.strings
+        if (len(dx), len(proc)) != self._seen:
+            fresh = _looked_up(dx[self._seen[0] :], proc[self._seen[1] :], self._scheme)
+            pairs = zip(self._columns, fresh, strict=True)
+            self._columns = CodeColumns(*(np.concatenate(pair) for pair in pairs))
+            self._seen = (len(dx), len(proc))
+        return self._columns
+
+    def unknown(self, cases: Cases) -> dict[str, int]:
+        """How often each code that the scheme does not know stands in the cases."""
+        columns = self.columns(cases)
+        counts: dict[str, int] = {}
+        for book, places, first in (
+            (cases.diagnoses, cases.dx, columns.dx_first),
+            (cases.procedures, cases.proc, columns.proc_first),
+        ):
+            strange = np.flatnonzero((first & np.uint64(KNOWN)) == 0)
+            if not strange.size:
+                continue
+            often = np.bincount(places, minlength=len(first))
+            for at in strange[often[strange] > 0].tolist():
+                if book.strings[at]:
+                    counts[book.strings[at]] = int(often[at])
+        return counts
+
+
+def group(
+    cases: Cases, scheme: Scheme, *, threads: int | None = None, lookup: CodeLookup | None = None
+) -> Grouping:
+    """Group every case.
+
+    threads: how many at most, all processors by default.  lookup: the scheme's look-up of codes,
+    where the cases are one part of several.
+    """
     n = cases.n
     result = _no_results(n)
-    columns = case_columns(cases, scheme)
+    columns = case_columns(cases, lookup or CodeLookup(scheme), scheme)
     rules = scheme.rules
     run_split(lambda start, stop: group_rows(rules, columns, result, start, stop), n,
               threads=threads)  # fmt: skip
@@ -131,7 +185,7 @@ def _no_results(n: int) -> ResultColumns:
     )
 
 
-def case_columns(cases: Cases, scheme: Scheme) -> CaseColumns:
+def case_columns(cases: Cases, lookup: CodeLookup, scheme: Scheme) -> CaseColumns:
     """The kernel's view of cases: each distinct code looked up in the scheme once."""
     return CaseColumns(
         cases.sex,
@@ -147,13 +201,20 @@ def case_columns(cases: Cases, scheme: Scheme) -> CaseColumns:
         cases.dx,
         cases.proc_offsets,
         cases.proc,
-        *_looked_up(cases.diagnoses.strings, cases.procedures.strings, scheme),
+        *lookup.columns(cases),
     )
 
 
-def _looked_up(
-    diagnoses: Sequence[str], procedures: Sequence[str], scheme: Scheme
-) -> tuple[Words, npt.NDArray[np.uint32], Words, npt.NDArray[np.int32]]:
+class CodeColumns(NamedTuple):
+    """The scheme's arrays of codes, by place in a code book."""
+
+    dx_first: Words
+    dx_other: npt.NDArray[np.uint32]
+    proc_first: Words
+    proc_other: npt.NDArray[np.int32]
+
+
+def _looked_up(diagnoses: Sequence[str], procedures: Sequence[str], scheme: Scheme) -> CodeColumns:
     """What the scheme says of each code as the principal and as another one, once per code.
 
     The scheme's last row stands for an unknown code; an empty one is marked as no code.
@@ -165,7 +226,9 @@ def _looked_up(
     dx_first = rules.dx_first[dx_at]
     if "" in diagnoses:
         dx_first[diagnoses.index("")] |= np.uint64(NO_CODE)
-    return dx_first, rules.dx_other[dx_at], rules.proc_first[proc_at], rules.proc_other[proc_at]
+    return CodeColumns(
+        dx_first, rules.dx_other[dx_at], rules.proc_first[proc_at], rules.proc_other[proc_at]
+    )
 
 
 def _flag_bits(cases: Cases, scheme: Scheme) -> npt.NDArray[np.uint64]:

@@ -90,6 +90,8 @@ class PaymentColumns:
         for name in ("drg", "weight", "charges", "cost", "los", "principal", "level"):
             if len(getattr(self, name)) != self.n:
                 raise ValueError(f"列长不一致：{name}")
+        if self.n and not 0 <= int(self.level.min()) <= int(self.level.max()) <= 3:
+            raise ValueError("医院级别只能是 1、2、3，未知为 0")
         if len(self.case_id) != self.n:
             raise ValueError("列长不一致：case_id")
 

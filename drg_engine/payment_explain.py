@@ -14,11 +14,18 @@ from drg_engine.payment import (
     PARTS,
     Settlement,
 )
+from drg_engine.payment_fund import split_fund
 from drg_engine.payment_points import with_found_values
 from drg_engine.payment_standard import Rows, compile_lookups
 
 __all__ = ["explain_payment"]
 
+_WAYS = {
+    "residual": "余额法",
+    "proportional": "比例法",
+    "share": "政策比例法",
+    "full": "标准即基金应付",
+}
 _PAID_WORDS = {
     "standard": "支付 = S = {paid}",
     "as_charged": "支付 = C = {paid}",
@@ -64,6 +71,7 @@ def _lines(settlement: Settlement, row: int, facts: dict[str, object]) -> list[s
     lines.append(_PAID_WORDS[MODES[settlement.mode[row]]].format_map(facts))
     lines += _part_words(settlement, row, facts)
     lines.append(_surplus_words(settlement, row, facts))
+    lines += _fund_words(settlement, row)
     if settlement.cost_surplus[row] != MISSING_FEN:
         cost = format_fen(cases.cost[row])
         lines.append(
@@ -103,6 +111,23 @@ def _part_words(settlement: Settlement, row: int, facts: dict[str, object]) -> l
         for name in there
     ]
     return [*lines, f"合计支付 = {facts['whole']}"] if there else []
+
+
+def _fund_words(settlement: Settlement, row: int) -> list[str]:
+    """The fund's, the patient's and other funds' parts, where the cases tell them."""
+    if "personal_pay" not in settlement.cases.amounts:
+        return []
+    split = split_fund(settlement)
+    if split.fund[row] == MISSING_FEN:
+        return ["基金支付：缺个人支付等金额，算不出"]
+    other = int(split.received[row] - split.fund[row] - split.patient[row])
+    way = _WAYS[settlement.policy.rules.fund.way]
+    text = (
+        f"基金支付 {_yuan(int(split.fund[row]))}（{way}），个人 {_yuan(int(split.patient[row]))}，"
+        f"其他 {_yuan(other)}，合计 {_yuan(int(split.received[row]))}"
+    )
+    differs = int(split.difference[row])
+    return [text + (f"，与结算金额相差 {format_fen(differs)}" if differs else "")]
 
 
 def _surplus_words(settlement: Settlement, row: int, facts: dict[str, object]) -> str:

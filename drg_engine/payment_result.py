@@ -98,13 +98,18 @@ class Settlement:
         return "；".join([text, *more])
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per case: id, group, kind, mode, basis and all amounts (fen, Int64 with NA)."""
+        """One row per case: id, group, labels, kind, basis and amounts (fen, Int64 with NA)."""
         cases = self.cases
         columns: dict[str, object] = {
             "case_id": cases.case_id.to_pandas(),
             "drg": cases.label("drg").categorical(),  # type: ignore[union-attr]
             "weight": cases.weight,
             "insurance": cases.insurance.categorical(),
+            **{
+                name: label.categorical()
+                for name, label in cases.labels.items()
+                if name != "person_id"
+            },
             "kind": categorical(self.kind, KINDS),
             "mode": categorical(self.mode, MODES),
             "basis": categorical(self.basis, BASES),

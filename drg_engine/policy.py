@@ -80,12 +80,16 @@ class Policy:
 
     def source(self, key: str) -> str:
         """Where the value of ``key`` (``low.bound``) comes from, the nearest note winning."""
-        if not _was_written(self.rules, key):
+        if not self.was_written(key):
             return _DEFAULT_SOURCE
         for name in _upwards(key):
             if name in self.rules.sources:
                 return self.rules.sources[name]
         return self.rules.policy.source
+
+    def was_written(self, key: str) -> bool:
+        """Whether the file says ``key`` itself, rather than leaving it at its default."""
+        return _was_written(self.rules, key)
 
     def with_changes(self, changes: Mapping[str, Any], *, file: str = "") -> Policy:
         """Return a policy in which the dotted keys of ``changes`` have new values.

@@ -27,7 +27,7 @@ from drg_engine.errors import Fault, InputError
 
 __all__ = ["BadRow", "TextPart", "TextTable", "open_table", "read_text_table", "text_column"]
 
-BLOCK_BYTES = 1 << 23
+BLOCK_BYTES = 1 << 24
 PARQUET_ROWS = 1 << 17
 _SNIFF_BYTES = 1 << 16
 _LARGEST_ARCHIVE = 2 << 30

@@ -12,38 +12,41 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drg_engine.payment import KINDS, MISSING_FEN, Coded, Settlement
+from drg_engine.payment import KIND_TITLES, KINDS, MISSING_FEN, Coded, Settlement
 
-__all__ = ["MEASURES", "ROLLUP_KEYS", "exact_weights", "rollup", "sum_weights"]
+__all__ = ["MEASURES", "MEASURE_TITLES", "ROLLUP_KEYS", "exact_weights", "rollup", "sum_weights"]
 
 ROLLUP_KEYS = ("hospital", "department", "doctor", "drg", "insurance", "kind")
 
 _WEIGHT_UNITS = 100_000_000
 _MONEY = ("charges", "standard", "paid", "formula", "adjustment", "surplus", "cost", "cost_surplus")
 
-MEASURES = (
-    "cases",
-    "grouped",
-    "grouping_rate",
-    "rw",
-    "cmi",
-    "drg_count",
-    "rw2",
-    "rw2_share",
-    "charges_fen",
-    "standard_fen",
-    "paid_fen",
-    "formula_fen",
-    "adjustment_fen",
-    "surplus_fen",
-    "surplus_rate",
-    "cost_cases",
-    "cost_fen",
-    "cost_surplus_fen",
-    "mean_charges",
-    "mean_los",
-    *(f"{kind}_cases" for kind in KINDS),
-)
+MEASURE_TITLES = {
+    "cases": "病例数",
+    "grouped": "入组病例数",
+    "grouping_rate": "入组率",
+    "rw": "总权重 ΣRW",
+    "cmi": "CMI",
+    "drg_count": "DRG 组数",
+    "rw2": "RW 达疑难线病例数",
+    "rw2_share": "RW 达疑难线占比",
+    "charges_fen": "总费用",
+    "standard_fen": "支付标准",
+    "paid_fen": "支付金额",
+    "formula_fen": "公式盈亏",
+    "adjustment_fen": "调整",
+    "surplus_fen": "医保盈亏",
+    "surplus_rate": "盈亏率",
+    "cost_cases": "有成本的病例数",
+    "cost_fen": "成本",
+    "cost_surplus_fen": "成本盈亏",
+    "mean_charges": "次均费用",
+    "mean_los": "平均住院日",
+    **{f"{kind}_cases": f"{title}病例数" for kind, title in zip(KINDS, KIND_TITLES, strict=True)},
+}
+"""Chinese headings of the columns of :func:`rollup`, in their order."""
+
+MEASURES = tuple(MEASURE_TITLES)
 
 
 def exact_weights(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from drg_engine.errors import Fault
-from grouper_tables.rules import Alternative
 from grouper_tables._source import SchemeSource, Table
+from grouper_tables.rules import Alternative
 
 __all__ = ["CodeWarning", "check_structure", "unknown_codes"]
 

@@ -20,8 +20,8 @@ from grouper_tables._arrays import COUNTED, GREY, KNOWN, LEVEL_CC, LEVEL_MCC, In
 from grouper_tables._bits import Findings, Layout, Membership, Slot, allowed_classes
 from grouper_tables._checks import check_structure
 from grouper_tables._conditions import condition_arrays
-from grouper_tables.rules import CODE_CONDITIONS, Alternative, CodeSets, read_alternatives
 from grouper_tables._source import SchemeSource
+from grouper_tables.rules import CODE_CONDITIONS, Alternative, CodeSets, read_alternatives
 
 __all__ = ["Compiled", "compile_scheme"]
 

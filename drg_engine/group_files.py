@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from drg_engine.columns import read_mapping
 from drg_engine.door import REJECT_COLUMNS
 from drg_engine.errors import Fault, InputError
 from drg_engine.explanation import Explainer
-from drg_engine.grouping import REASON_WORDS, Grouping, group
+from drg_engine.grouping import REASON_WORDS, CodeLookup, Grouping, group
 from drg_engine.writers import TableWriter, check_suffix, open_writer
 from grouper_tables import Scheme
 
@@ -27,7 +28,6 @@ GROUPING_COLUMNS = (
     "procedures", "icu_hours", "vent_hours", "flags",
 )  # fmt: skip
 _EXPLAIN_COLUMNS = ("case_id", "drg", "explanation")
-_MOST_UNKNOWN = 20
 
 
 @dataclass
@@ -91,10 +91,11 @@ def group_file(
             for path, bom in ((out, False), (explain, True), (rejects, True))
         )
         explainer = Explainer(scheme)
-        for cases in reader.parts():
-            grouping = group(cases, scheme)
+        lookup = CodeLookup(scheme)
+        for cases in _ahead(reader.parts()):
+            grouping = group(cases, scheme, lookup=lookup)
             counts.add(grouping)
-            _count_unknown(counts, cases, scheme)
+            counts.unknown_codes.update(lookup.unknown(cases))
             _write(writer, cases, grouping, with_input)
             if explain_writer is not None:
                 explain_writer.write(_explained(explainer, cases, grouping))
@@ -159,16 +160,10 @@ def _explained(explainer: Explainer, cases: Cases, grouping: Grouping) -> pa.Tab
     )
 
 
-def _count_unknown(counts: GroupCounts, cases: Cases, scheme: Scheme) -> None:
-    """Count how often each unknown code stands in the part."""
-    for book, places, index in (
-        (cases.diagnoses, cases.dx, scheme.diagnosis_index),
-        (cases.procedures, cases.proc, scheme.procedure_index),
-    ):
-        unknown = [at for at, code in enumerate(book.strings) if code and code not in index]
-        if not unknown:
-            continue
-        often = np.bincount(places, minlength=len(book))
-        for at in unknown[: 1000 * _MOST_UNKNOWN]:
-            if often[at]:
-                counts.unknown_codes[book.strings[at]] += int(often[at])
+def _ahead(parts: Iterator[Cases]) -> Iterator[Cases]:
+    """The same parts, the next one being read while the last one is worked on."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, parts, None)
+            yield part

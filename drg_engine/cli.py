@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from drg_engine import __version__
 from drg_engine.errors import DrgEngineError
+
+if TYPE_CHECKING:
+    from drg_engine.group_files import GroupCounts
 
 __all__ = ["app", "main"]
 
@@ -68,10 +71,7 @@ def group_command(
     _show_counts(counts, loaded.title, out, rejects)
 
 
-def _show_counts(counts: object, title: str, out: Path, rejects: Path | None) -> None:
-    from drg_engine.group_files import GroupCounts
-
-    assert isinstance(counts, GroupCounts)
+def _show_counts(counts: GroupCounts, title: str, out: Path, rejects: Path | None) -> None:
     words = {"grouped": "入组", "ambiguous": "歧义组", "ungrouped": "未入组", "invalid": "不能分组"}
     parts = [f"{word} {counts.status[name]:,}" for name, word in words.items()]
     sign = "=" if counts.adds_up else "≠"

@@ -1,4 +1,4 @@
-"""What the commands show: progress, tables, errors; on the error stream, so that pipes stay clean."""
+"""What the commands show: progress, tables and errors."""
 
 from __future__ import annotations
 

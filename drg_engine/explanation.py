@@ -246,10 +246,11 @@ class Explainer:
                 continue
             level, number = self._levels[code]
             if (number, principal) in self._exclusions:
-                yield f"{_LEVELS[level]} {self._named(code)}：被排除表 {number} 排除（主要诊断在表内）"
+                counts = f"被排除表 {number} 排除（主要诊断在表内）"
             else:
-                yield f"{_LEVELS[level]} {self._named(code)}：计入"
+                counts = "计入"
                 worst = "mcc" if "mcc" in (level, worst) else "cc"
+            yield f"{_LEVELS[level]} {self._named(code)}：{counts}"
         yield f"严重程度：{_LEVELS[worst]}"
 
     def _named(self, code: str) -> str:

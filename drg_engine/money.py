@@ -63,8 +63,9 @@ def share_out(total: int, weights: npt.ArrayLike, ids: npt.ArrayLike | list[Any]
     """Cut ``total`` fen in proportion to ``weights`` by the largest remainder.
 
     weights: float64 (n,), each >= 0, with a positive sum unless ``total`` is 0.  ids: (n,) can be
-    sorted; equal remainders are served in the order of ids, so the order of rows does not matter.  Returns
-    int64 fen (n,) whose sum is ``total`` exactly.  A negative total is shared as its mirror image.
+    sorted; equal remainders are served in the order of ids, so the order of rows does not matter.
+    Returns int64 fen (n,) whose sum is ``total`` exactly; a negative total is shared as its mirror
+    image.
     Raises ValueError on negative or non-finite weights, or on a sum of 0 with money to share.
     """
     shares = np.asarray(weights, dtype=np.float64)

@@ -1,8 +1,8 @@
 """Compiled schemes as files: one container, the same bytes for the same tables.
 
 Layout: magic line, length of the JSON head (8 bytes, little-endian), head, arrays each aligned
-to 64 bytes, SHA-256 of all before it.  The head names the tables' hash, the names and each array's dtype,
-shape and place.
+to 64 bytes, SHA-256 of all before it.  The head names the tables' hash, the names and each
+array's dtype, shape and place.
 """
 
 from __future__ import annotations

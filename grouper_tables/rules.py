@@ -143,8 +143,8 @@ def _is_number(text: str) -> bool:
 class CodeSets:
     """Resolves a condition's value to its codes.
 
-    It is a named set, or one of the forms ``adrg:XX1`` (all procedure sets of that ADRG's rules), ``prefix:Z37.``, ``code:Z51.100`` and
-    ``@mdc`` (the table of the MDC that owns the condition).
+    It is a named set, or one of the forms ``adrg:XX1`` (all procedure sets of that ADRG's rules),
+    ``prefix:Z37.``, ``code:Z51.100`` and ``@mdc`` (the table of the MDC that owns the condition).
     """
 
     source: SchemeSource

@@ -70,7 +70,6 @@ __all__ = [
 
 Fen = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Small = npt.NDArray[np.int8]
 
 _BLOCK = 32_768
 _GROUPED, _AMBIGUOUS = 0, 1
@@ -120,29 +119,35 @@ def _blocks(start: int, stop: int) -> list[slice]:
 
 def _classify(result: Settlement, rows: Rows) -> None:
     """Standard, ratio, bound and kind of some rows."""
-    standard = np.where(rows.cases.status[rows.at] == _GROUPED, rows.standard(), np.nan)
-    ratio, bound = _ratio_and_bound(rows, standard)
-    kind = _kinds(result, rows, standard, ratio, bound)
-    by_ratio = _IN_SCOPE[kind]
     at = rows.at
+    standard = _fen_or_missing(rows.standard(), rows.cases.status[at] == _GROUPED)
+    ratio, bound = _ratio_and_bound(rows, standard)
+    by_ratio = _IN_SCOPE[_kinds(result, rows, standard, ratio, bound)]
+    result.standard[at] = standard
     result.ratio[at] = np.where(by_ratio, ratio, np.nan)
     result.bound[at] = np.where(by_ratio, bound, np.nan)
-    known = np.isfinite(standard)
-    result.standard[at] = np.where(known, to_fen(np.where(known, standard, 0.0)), MISSING_FEN)
 
 
-def _ratio_and_bound(rows: Rows, standard: Floats) -> tuple[Floats, Floats]:
+def _fen_or_missing(yuan: Floats, where: npt.NDArray[np.bool_]) -> Fen:
+    """Rounded fen where it is asked for and known, else MISSING_FEN."""
+    known = where & np.isfinite(yuan)
+    return np.where(known, to_fen(np.where(known, yuan, 0.0)), MISSING_FEN)
+
+
+def _ratio_and_bound(rows: Rows, standard: Fen) -> tuple[Floats, Floats]:
     """Compute r over the rounded S or A, and K; NaN where charges or the divisor are missing."""
     charges = rows.cases.charges[rows.at]
-    by_mean = rows.policy.rules.standard.ratio_of == "mean"
-    below = np.where(np.isfinite(standard), rows.mean(), np.nan) if by_mean else standard
-    known = (charges != MISSING_FEN) & (below > 0)
-    fen = np.maximum(to_fen(np.where(known, below, 1.0)), 1)
-    return np.where(known, charges / fen, np.nan), np.where(known, rows.high_bound(), np.nan)
+    below = standard
+    if rows.policy.rules.standard.ratio_of == "mean":
+        below = _fen_or_missing(rows.mean(), standard != MISSING_FEN)
+    unknown = (charges == MISSING_FEN) | (below <= 0)
+    ratio = charges / np.where(unknown, 1, below)
+    ratio[unknown] = np.nan
+    return ratio, rows.high_bound()
 
 
 def _kinds(
-    result: Settlement, rows: Rows, standard: Floats, ratio: Floats, bound: Floats
+    result: Settlement, rows: Rows, standard: Fen, ratio: Floats, bound: Floats
 ) -> npt.NDArray[np.int8]:
     """Decide kind, mode, basis and rule in the order of payment.md §3, last first.
 
@@ -156,13 +161,13 @@ def _kinds(
     verdicts.set(ratio >= bound if high.inclusive else ratio > bound, "high", high.mode)
     closed = low.inclusive and low.bound > 0
     verdicts.set(ratio <= low.bound if closed else ratio < low.bound, "low", low.mode)
-    verdicts.set(np.isnan(standard), "no_weight", rules.no_weight.mode)
+    verdicts.set(standard == MISSING_FEN, "no_weight", rules.no_weight.mode)
     verdicts.set(status == _AMBIGUOUS, "ambiguous", rules.ambiguous.mode)
     verdicts.set(status > _AMBIGUOUS, "ungrouped", rules.ungrouped.mode)
     for number in range(len(lookups.bed_day) - 1, -1, -1):
         by_day = rows.by_day(number)
         hit = rows.in_rule(lookups.bed_day[number]) & np.isfinite(by_day)
-        np.copyto(standard, by_day, where=hit)
+        standard[hit] = to_fen(by_day[hit])
         verdicts.set(hit, "bed_day", "bed_day", number=len(lookups.scope) + number)
     no_rate = ~lookups.has_rate[cases.insurance.codes[at]]
     verdicts.set(no_rate, "out_of_scope", "as_charged", "no_rate")

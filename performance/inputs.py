@@ -1,0 +1,112 @@
+"""A month's inputs for the allocation, read from a workspace or put together by a caller."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from drg_engine.errors import Fault, InputError
+from performance.lines import ChargeLines, read_lines
+from performance.tables import TABLES, read_table
+
+__all__ = ["Inputs", "empty_table", "input_files", "period_days", "read_inputs"]
+
+_SUFFIXES = (".csv", ".xlsx", ".parquet")
+_STANDING = ("items", "departments", "role_shares", "staff")
+_MONTHLY = ("attendance", "costs", "quality", "single_items", "pool", "history")
+_EPOCH = dt.date(1970, 1, 1)
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """A table of :data:`performance.tables.TABLES` without rows."""
+    kinds = {"number": np.int64, "money": np.int64, "date": np.int64}
+    columns = {
+        column.field: np.empty(0, dtype=kinds.get(column.kind, object))
+        for column in TABLES[name].columns
+    }
+    return pd.DataFrame({"row": np.empty(0, dtype=np.int64), **columns})
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a month's allocation reads; tables as :func:`performance.tables.read_table` gives.
+
+    period: ``2026-10``; None takes lines of every date and checks no plan's dates.
+    """
+
+    items: pd.DataFrame
+    departments: pd.DataFrame
+    role_shares: pd.DataFrame
+    staff: pd.DataFrame
+    lines: ChargeLines
+    attendance: pd.DataFrame = field(default_factory=partial(empty_table, "attendance"))
+    costs: pd.DataFrame = field(default_factory=partial(empty_table, "costs"))
+    quality: pd.DataFrame = field(default_factory=partial(empty_table, "quality"))
+    single_items: pd.DataFrame = field(default_factory=partial(empty_table, "single_items"))
+    pool: pd.DataFrame = field(default_factory=partial(empty_table, "pool"))
+    history: pd.DataFrame = field(default_factory=partial(empty_table, "history"))
+    period: str | None = None
+
+
+def period_days(period: str) -> tuple[int, int]:
+    """First day of a month and of the next, as days since 1970-01-01.
+
+    Raises InputError where the text is not like ``2026-10``.
+    """
+    found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", period)
+    if found is None:
+        raise InputError(f"期间应写作 2026-10，读到“{period}”")
+    year, month = int(found[1]), int(found[2])
+    start = dt.date(year, month, 1)
+    stop = dt.date(year + month // 12, month % 12 + 1, 1)
+    return (start - _EPOCH).days, (stop - _EPOCH).days
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    for suffix in _SUFFIXES:
+        path = folder / f"{name}{suffix}"
+        if path.is_file():
+            return path
+    return None
+
+
+def input_files(tables: Path, inputs: Path) -> Mapping[str, Path]:
+    """The files that :func:`read_inputs` will read, by the name of the table."""
+    places = [(name, tables) for name in _STANDING]
+    places += [(name, inputs) for name in (*_MONTHLY, "charges")]
+    found = {name: _find(folder, name) for name, folder in places}
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def read_inputs(tables: Path, inputs: Path, period: str | None = None) -> Inputs:
+    """Read a workspace's tables and a month's inputs (CSV, Excel or Parquet).
+
+    Required: items, departments, role_shares, staff and charges; the rest may be absent and are
+    then empty.  Raises InputError once, with the faults of all files.
+    """
+    files = input_files(tables, inputs)
+    faults = [
+        Fault(f"{name}.csv", "缺少文件", mend=f"请放入 {folder.name} 文件夹")
+        for name, folder in [*((n, tables) for n in _STANDING), ("charges", inputs)]
+        if name not in files
+    ]
+    frames: dict[str, pd.DataFrame] = {}
+    lines: ChargeLines | None = None
+    for name, path in files.items():
+        try:
+            if name == "charges":
+                lines = read_lines(path)
+            else:
+                frames[name] = read_table(path, name)
+        except InputError as error:
+            faults += error.faults or (Fault(path.name, str(error)),)
+    if faults or lines is None:
+        raise InputError(f"输入文件有 {len(faults)} 处错误", faults)
+    return Inputs(lines=lines, period=period, **frames)

@@ -1,0 +1,263 @@
+"""One series' pool to its departments, closed to the fen (allocation.md §§3-5).
+
+**How the budget closes.**  For a series with a ``budget``::
+
+    stage total   = pool − reserve − single items (within) + DRG parts (outside) − costs (outside)
+    subtotal      = points × department coefficient × v + DRG part − borne cost
+    withhold      : v is found so that Σ max(0, subtotal)          = stage total; the quality
+                    deductions then stay with the hospital
+    redistribute  : v is found so that Σ max(0, subtotal, quality) = stage total; what one
+                    department loses by quality, the others gain through v
+    department pool = the result, clipped to floor and cap where the plan has them,
+                      ± single items of the department
+
+With DRG parts *within* the pool, Σ subtotal = pool, so v absorbs them; *outside*, they add to the
+stage total, so v does not move.  A series with a ``fixed`` price takes v as given and its total
+floats.  The stage is cut to the fen by the largest remainder; the column ``points_fen`` takes the
+remainder, so that in every row the parts equal the department pool exactly::
+
+    points + DRG − cost + quality + floor + bounds + single items = department pool
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from drg_engine.errors import AllocationError, Fault
+from drg_engine.money import format_fen, share_out, to_fen
+
+__all__ = ["SeriesInput", "SeriesResult", "clip_to_total", "point_value", "share_series"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SeriesInput:
+    """What one series' departments (n, sorted by code) bring.
+
+    weights: points × department coefficient, or staff coefficients (float64, >= 0).  drg_fen,
+    cost_fen, single_fen: int64 fen.  quality: factor, 1 where it does nothing.  low_fen, high_fen:
+    floor and cap against history in fen (float64, 0 and inf where there is none).
+    """
+
+    label: str
+    departments: tuple[str, ...]
+    weights: Floats
+    drg_fen: Ints
+    cost_fen: Ints
+    single_fen: Ints
+    quality: Floats
+    low_fen: Floats
+    high_fen: Floats
+
+
+@dataclass(frozen=True)
+class SeriesResult:
+    """Parts of each department's pool in fen (int64, n); they sum to ``pool_fen`` row by row.
+
+    value: yuan per point.  withheld_fen: quality deductions kept by the hospital.  factor: the one
+    factor t of floor and cap, 1 where the plan has none.
+    """
+
+    value: float
+    points_fen: Ints
+    quality_fen: Ints
+    floor_fen: Ints
+    bounds_fen: Ints
+    pool_fen: Ints
+    withheld_fen: int
+    factor: float
+
+
+def point_value(
+    slopes: Floats, addends: Floats, total: float, *, floor: bool
+) -> tuple[float, Mask]:
+    """Find v >= 0 with Σ (slope·v + addend) = total over the departments that stay above zero.
+
+    With ``floor``, departments whose result would be negative are left out, one after another,
+    and the rest share the total; v only falls as they leave, so none comes back.  Returns v and
+    the departments that stay (bool, n).  Raises ValueError where no v >= 0 exists.
+    """
+    stays = (slopes > 0) | (addends > 0) if floor else np.ones(len(slopes), dtype=bool)
+    for _ in range(len(slopes) + 1):
+        slope, addend = float(slopes[stays].sum()), float(addends[stays].sum())
+        if slope <= 0:
+            if abs(total - addend) >= 0.5:
+                raise ValueError("没有点数（或人员系数）可分，余下金额无处可去")
+            return 0.0, stays
+        value = (total - addend) / slope
+        if value < 0:
+            raise ValueError(f"DRG 部分与成本之和 {format_fen(round(addend))} 已超过可分金额")
+        falls = stays & (slopes * value + addends < 0)
+        if not floor or not falls.any():
+            return value, stays
+        stays = stays & ~falls
+    return value, stays
+
+
+def clip_to_total(raw: Floats, low: Floats, high: Floats, total: float) -> tuple[float, Floats]:
+    """The one factor t with Σ clip(raw × t, low, high) = total (allocation.md §3).
+
+    Exact, by the breakpoints of the piecewise linear sum.  Raises ValueError with both sums where
+    the floors exceed the total or the caps fall short of it.
+    """
+    if low.sum() > total + 0.5:
+        raise ValueError(
+            f"保底合计 {format_fen(round(low.sum()))} 超过可分金额 {format_fen(round(total))}"
+        )
+    reach = np.where(raw > 0, high, low)
+    if reach.sum() < total - 0.5:
+        raise ValueError(
+            f"封顶合计 {format_fen(round(reach.sum()))} 不足可分金额 {format_fen(round(total))}"
+        )
+    moving = raw > 0
+    edges = np.concatenate([low[moving] / raw[moving], high[moving] / raw[moving]])
+    edges = np.unique(edges[np.isfinite(edges)])
+
+    def result(factor: float) -> Floats:
+        return np.clip(raw * factor, low, high)
+
+    sums = np.array([result(edge).sum() for edge in edges])
+    below = int(np.searchsorted(sums, total, side="left"))
+    if below == 0:
+        start, left = 0.0, total - float(result(0.0).sum())
+    else:
+        start, left = float(edges[below - 1]), total - float(sums[below - 1])
+    middle = start + 1.0 if below == len(edges) else (start + float(edges[below])) / 2
+    free = moving & (raw * middle > low) & (raw * middle < high)
+    slope = float(raw[free].sum())
+    factor = start + (left / slope if slope > 0 else 0.0)
+    return factor, result(factor)
+
+
+def share_series(
+    given: SeriesInput,
+    *,
+    stage_fen: int | None,
+    price: float | None,
+    floor: str,
+    redistribute: bool,
+    quality_on_points: bool,
+    bounded: bool,
+) -> SeriesResult:
+    """Share one series' money over its departments.
+
+    stage_fen: the stage total of a budget; None with ``price`` (yuan per point) for a fixed value.
+    floor: ``zero`` or ``refuse``.  Raises AllocationError, naming the departments, where the money
+    cannot be shared as the plan says.
+    """
+    net = (given.drg_fen - given.cost_fen).astype(np.float64)
+    if stage_fen is None:
+        value, stage, stays = _fixed(given, float(price or 0.0), net, floor)
+    else:
+        if stage_fen < 0:
+            raise AllocationError(
+                f"{given.label}：奖金池不足以支付预留和单项，差 {format_fen(-stage_fen)} 元"
+            )
+        quality = given.quality if redistribute else np.ones(len(net))
+        scale = np.ones(len(net)) if quality_on_points else quality
+        value, stage, stays = _budget(given, quality, scale, net, stage_fen, floor)
+    points, effect, shortage = _parts(given, value, stage, stays, redistribute, quality_on_points)
+    result = stage if redistribute else stage + effect
+    withheld = 0 if redistribute else -int(effect.sum())
+    if withheld < 0 and stage_fen is not None:
+        raise AllocationError(
+            f"{given.label}：质量加分合计超出扣减 {format_fen(-withheld)} 元，请改用 redistribute"
+        )
+    factor, bounds = _bounds(given, result) if bounded else (1.0, np.zeros_like(result))
+    pool = result + bounds + given.single_fen
+    _refuse_negative(given, pool)
+    return SeriesResult(value, points, effect, shortage, bounds, pool, withheld, factor)
+
+
+def _budget(
+    given: SeriesInput, quality: Floats, scale: Floats, net: Floats, total: int, floor: str
+) -> tuple[float, Ints, Mask]:
+    """Value (yuan), stage in fen, and the departments that stay above zero."""
+    slopes, addends = given.weights * quality, net * scale
+    try:
+        value, stays = point_value(slopes, addends, float(total), floor=floor == "zero")
+    except ValueError as error:
+        raise AllocationError(
+            f"{given.label}：{error}（可分 {format_fen(total)} 元，点数合计 {slopes.sum():.4f}）"
+        ) from error
+    raw = slopes * value + addends
+    if floor == "refuse":
+        _refuse(given, raw)
+    raw = np.where(stays, np.maximum(raw, 0.0), 0.0)
+    stage = share_out(total, raw, list(given.departments))
+    return value / 100.0, stage, stays
+
+
+def _fixed(given: SeriesInput, price: float, net: Floats, floor: str) -> tuple[float, Ints, Mask]:
+    stage = to_fen(given.weights * price) + net.astype(np.int64)
+    if floor == "refuse":
+        _refuse(given, stage.astype(np.float64))
+    stays = stage >= 0
+    return price, np.maximum(stage, 0), stays
+
+
+def _parts(
+    given: SeriesInput, value: float, stage: Ints, stays: Mask, redistribute: bool, on_points: bool
+) -> tuple[Ints, Ints, Ints]:
+    """Points part, quality effect and what lifts a department to zero, in fen.
+
+    redistribute: points + DRG − cost + quality + lift = stage; withhold: without the quality.
+    """
+    worth = given.weights * value
+    net = given.drg_fen - given.cost_fen
+    if redistribute:
+        base = worth if on_points else worth + net / 100.0
+        effect = to_fen(base * (given.quality - 1.0))
+        points = stage - net - effect
+    else:
+        points = stage - net
+        effect = np.zeros_like(stage)
+    points = np.where(stays, points, to_fen(worth))
+    shortage = stage - points - net - effect
+    if not redistribute:
+        base_fen = np.where(shortage == 0, points, np.maximum(stage, 0)) if on_points else stage
+        effect = to_fen(base_fen / 100.0 * given.quality) - base_fen
+    return points, effect, shortage
+
+
+def _bounds(given: SeriesInput, result: Ints) -> tuple[float, Ints]:
+    total = int(result.sum())
+    try:
+        factor, clipped = clip_to_total(
+            result.astype(np.float64), given.low_fen, given.high_fen, float(total)
+        )
+    except ValueError as error:
+        raise AllocationError(f"{given.label}：{error}") from error
+    return factor, share_out(total, clipped, list(given.departments)) - result
+
+
+def _refuse(given: SeriesInput, raw: Floats) -> None:
+    bad = np.flatnonzero(raw < -0.5)
+    faults = [
+        Fault(
+            given.label, "科室应得为负", found=f"{given.departments[i]} {format_fen(round(raw[i]))}"
+        )
+        for i in bad
+    ]
+    if faults:
+        raise AllocationError("科室应得为负，方案要求停止（pool.floor = refuse）", faults)
+
+
+def _refuse_negative(given: SeriesInput, pool: Ints) -> None:
+    faults = [
+        Fault(
+            given.label,
+            "科室单项扣款大于科室应得",
+            found=f"{given.departments[i]} {format_fen(int(pool[i]))}",
+            mend="请把扣款改到下月，或改为对个人的单项",
+        )
+        for i in np.flatnonzero(pool < 0)
+    ]
+    if faults:
+        raise AllocationError("科室奖金为负", faults)

@@ -1,0 +1,89 @@
+"""Calculations in words: `200 × 1.5 × 0.2 = 60`, from exact numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+import pandas as pd
+
+from drg_engine.money import format_fen
+
+__all__ = ["decimal_text", "item_words", "money_steps", "number_text", "pool_words"]
+
+
+def decimal_text(count: int, decimals: int) -> str:
+    """An int64 count of 10**-decimals as plain decimal text without idle zeros."""
+    whole, part = divmod(abs(int(count)), 10**decimals)
+    tail = str(part).rjust(decimals, "0").rstrip("0")
+    return ("-" if count < 0 else "") + str(whole) + (f".{tail}" if tail else "")
+
+
+def number_text(value: float, places: int = 8) -> str:
+    """A float with at most ``places`` decimals, without idle zeros."""
+    text = f"{value:.{places}f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def item_words(table: pd.DataFrame) -> list[str]:
+    """The calculation of each row of ``Points.table``: quantity × points × coefficient × share.
+
+    Factors of exactly 1 beyond quantity and points are left out.
+    """
+    words = []
+    numbers = (table[name] for name in _FACTORS)
+    for quantity, points, coefficient, share, result in zip(*numbers, strict=True):
+        factors = [decimal_text(quantity, 4), decimal_text(points, 4)]
+        factors += [decimal_text(f, 4) for f in (coefficient, share) if f != 10_000]
+        words.append(f"{' × '.join(factors)} = {decimal_text(result, 6)}")
+    return words
+
+
+_FACTORS = ("quantity_e4", "item_points_e4", "coefficient_e4", "share_e4", "points_e6")
+
+
+def money_steps(steps: Iterable[tuple[str, int]], result: tuple[str, int]) -> str:
+    """Signed steps and their result: `点数 700.00 − 成本 50.00 = 应得 650.00`.  Amounts in fen."""
+    text = ""
+    for label, amount in steps:
+        if not text:
+            text = f"{label} {format_fen(amount)}"
+        else:
+            sign = "−" if amount < 0 else "+"
+            text += f" {sign} {label} {format_fen(abs(amount))}"
+    label, amount = result
+    return f"{text} = {label} {format_fen(amount)}"
+
+
+def pool_words(row: dict[Hashable, object]) -> str:
+    """The calculation of one row of the department pools, step by step."""
+    points = row["basis"] == "points"
+    text = {name: float(str(row[name])) for name in _NUMBERS}
+    amount = {name: int(str(row[f"{name}_fen"])) for name in ("points", "pool", *_PARTS)}
+    amount["cost"] = -amount["cost"]
+    base = decimal_text(int(str(row["points_e6"])), 6) if points else None
+    first = f"点数 {base}" if points else f"人员系数 {number_text(text['staff_weight'], 6)}"
+    if text["coefficient"] != 1:
+        first += f" × 科室系数 {number_text(text['coefficient'])}"
+    first += f" × 点值 {number_text(text['value'])} = {format_fen(amount['points'])}"
+    steps = [("点数部分", amount["points"])]
+    steps += [(label, amount[name]) for name, label in _PARTS.items() if amount[name]]
+    drg = str(row["drg_words"])
+    drg += f"，本系列 {format_fen(amount['drg'])}" if drg else ""
+    quality = ""
+    if amount["quality"]:
+        quality = f"质量 {number_text(text['quality_score'])} 分"
+        quality += f"，系数 {number_text(text['quality_factor'])}"
+    last = money_steps(steps, ("科室奖金", amount["pool"])) if len(steps) > 1 else ""
+    pieces = (first, drg, str(row["cost_words"]), quality, last)
+    return "；".join(piece for piece in pieces if piece)
+
+
+_NUMBERS = ("staff_weight", "coefficient", "value", "quality_score", "quality_factor")
+_PARTS = {
+    "drg": "DRG 部分",
+    "cost": "承担成本",
+    "quality": "质量调整",
+    "floor": "补至零",
+    "bounds": "保底封顶",
+    "single": "科室单项",
+}

@@ -1,0 +1,98 @@
+"""A sheet as a page: title, note, print set-up, where a chart stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
+from openpyxl.worksheet.worksheet import Worksheet
+
+from reports.grid import put
+from reports.style import Painter
+
+__all__ = ["WIDE_CHART", "fit", "place", "portrait", "set_up", "write_title"]
+
+WIDE_CHART = (30.0, 16.5)
+_ROW_HEIGHT = 18.0
+_A4 = 9
+
+
+def write_title(
+    sheet: Worksheet, title: str, note: str, hospital: str, period: str, painter: Painter
+) -> None:
+    """Write the title line and the line of units and definitions."""
+    look = painter.look(size="title", bold=True, ink="primary")
+    put(sheet, 1, 1, f"{hospital}　{period}　{title}", look)
+    put(sheet, 2, 1, note, painter.look(size="note", ink="muted"))
+    sheet.row_dimensions[1].height = 30
+    sheet.row_dimensions[2].height = 18
+    sheet.sheet_view.showGridLines = False
+    sheet.sheet_format.defaultRowHeight = _ROW_HEIGHT
+    sheet.sheet_format.customHeight = True
+
+
+def set_up(
+    sheet: Worksheet,
+    hospital: str,
+    period: str,
+    tab: str,
+    painter: Painter,
+    *,
+    repeat: int | None,
+) -> None:
+    """A4 across, as wide as the paper, headings on each page, page numbers."""
+    sheet.sheet_properties.tabColor = painter.style.colour[tab]
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.paperSize = _A4
+    sheet.page_setup.fitToWidth = 1
+    sheet.page_setup.fitToHeight = 0
+    properties: Any = sheet.sheet_properties
+    properties.pageSetUpPr.fitToPage = True
+    margins = sheet.page_margins
+    margins.left = margins.right = 0.4
+    margins.top, margins.bottom = 0.7, 0.6
+    margins.header = margins.footer = 0.3
+    sheet.print_options.horizontalCentered = True
+    if repeat:
+        sheet.print_title_rows = f"1:{repeat}"
+    header: Any = sheet.oddHeader
+    footer: Any = sheet.oddFooter
+    for part, text in (
+        (header.left, _plain(hospital)),
+        (header.right, _plain(period)),
+        (footer.left, "&A"),
+        (footer.right, "第 &P 页 / 共 &N 页"),
+    ):
+        part.text = text
+        part.size = 9
+        part.font = f"{painter.style.font},Regular"
+
+
+def _plain(text: str) -> str:
+    """``&`` begins a code in headers, so it is doubled."""
+    return text.replace("&", "&&")
+
+
+def portrait(sheet: Worksheet) -> None:
+    """Upright on one page: the summary."""
+    sheet.page_setup.orientation = "portrait"
+    sheet.page_setup.fitToHeight = 1
+
+
+def place(sheet: Worksheet, chart: Any, anchor: str, size_cm: tuple[float, float]) -> None:
+    """Put a chart at a cell in the given size."""
+    chart.width, chart.height = size_cm
+    sheet.add_chart(chart, anchor)
+
+
+def fit(sheet: Worksheet, chart: Any, row: int, left: int, right: int, rows: int) -> None:
+    """Put a chart over whole cells, ``rows`` from ``row``, columns ``left`` to ``right``.
+
+    It keeps its place on the grid whatever width the program gives the columns.
+    """
+    chart.anchor = TwoCellAnchor(
+        editAs="oneCell",
+        _from=AnchorMarker(col=left - 1, row=row - 1),
+        to=AnchorMarker(col=right, row=row - 1 + rows),
+    )
+    sheet.add_chart(chart)

@@ -189,13 +189,14 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
             dx_class = principal >> _CLASS_SHIFT
             proc_class = procedure >> _CLASS_SHIFT
             sex = np.uint64(sexes[i])
-            age = np.uint64(min(np.int64(ages[i]), _OLDEST) + 1)
+            years = np.int64(ages[i])
+            age = np.uint64((years if years < _OLDEST else _OLDEST) + 1)
             exclusion_row = (principal >> _ROW_SHIFT) & _ROW_MASK
             row = np.uint64(dx_other_at[np.uint64(dx[first])]) >> _SET_SHIFT
             found_0 = as_principal[row, 0]
             for f in range(1, width):
                 found[f] = as_principal[row, f]
-            worst = 0
+            worst = np.int64(0)
             for k in range(first + 1, last):
                 other = np.uint64(dx_other_at[np.uint64(dx[k])])
                 row = other >> _SET_SHIFT
@@ -203,7 +204,8 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
                 for f in range(1, width):
                     found[f] |= as_other[row, f]
                 counts = np.uint64(counting[exclusion_row, other & _EXCLUSION_MASK])
-                worst = max(worst, np.int64((other >> _LEVEL_SHIFT) & counts))
+                level = np.int64((other >> _LEVEL_SHIFT) & counts)
+                worst = level if level > worst else worst
             for k in range(proc_start, proc_stop):
                 row = np.uint64(proc_other_at[np.uint64(proc[k])])
                 found_0 |= as_procedure[row, 0]
@@ -220,7 +222,7 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
             cursor = np.uint64(entry_first * 64)
             limit = np.uint64(entry_last)
             while looking_for != NOTHING:
-                match = -1
+                match = np.int64(-1)
                 w = cursor >> _WORD_SHIFT
                 after = ~_NONE << (cursor & _BIT_MASK)
                 while w < limit and match < 0:
@@ -304,7 +306,7 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
                         looking_for = NOTHING
                     else:
                         adrg = owner[match]
-                        severity = worst
+                        severity = int(worst)
                         group = plain_group[adrg, severity]
                         looking_for = NOTHING
                         if group == _ON_LADDER:

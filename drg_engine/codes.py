@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,23 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from drg_engine._kernels_codes import LONGEST_CODE, encode_rows, spread_rows
+from drg_engine.code_form import normal_code
 
 __all__ = ["CodeBook", "Encoded", "normal_code", "text_buffers"]
 
 _ASCII = 128
-
-
-def normal_code(text: str) -> str:
-    """Normal form of one code (specs/grouping.md, "A case").
-
-    Surrounding space goes, full width becomes half width, letters become capitals except the
-    extension's ``x``: an x that does not begin the code or its part after ``+``.
-    """
-    word = unicodedata.normalize("NFKC", text).strip().upper()
-    return "".join(
-        "x" if letter == "X" and at > 0 and word[at - 1] != "+" else letter
-        for at, letter in enumerate(word)
-    )
 
 
 @dataclass(frozen=True, slots=True)

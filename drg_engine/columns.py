@@ -124,8 +124,8 @@ def plan_columns(
         faults.append(_missing_fault(missing, headings, form, file))
     if faults:
         raise InputError(f"{file} 的表头不能用", faults)
-    others = tuple(heading for heading in headings if heading not in claimed)
-    return ColumnPlan(sources, frozenset(joined), others)
+    unclaimed = tuple(heading for heading in headings if heading not in claimed)
+    return ColumnPlan(sources, frozenset(joined), unclaimed)
 
 
 def _find(seen: Mapping[str, str], names: Sequence[str]) -> str | None:

@@ -375,7 +375,8 @@ def read_column(
         if any(words):
             mask = np.array([bool(word) for word in words])[places]
             tell(mask, title, column, pa.array(words).take(pa.array(places)))
-    return np.array([reading[0] for reading in readings], dtype=np.float64)[places]
+    values = np.array([reading[0] for reading in readings], dtype=np.float64)
+    return np.asarray(values[places], dtype=np.float64)
 
 
 def read_money(column: pa.Array, title: str, ledger: _Ledger) -> pa.Array:

@@ -85,8 +85,9 @@ class Explainer:
     @cached_property
     def _names(self) -> dict[str, str]:
         codes = self.scheme.source.codes
-        named = {**dict(codes["procedures"].pick("code", "name"))}
-        named.update(codes["diagnoses"].pick("code", "name"))
+        named: dict[str, str] = {}
+        for listed in ("procedures", "diagnoses"):
+            named.update((code, name) for code, name in codes[listed].pick("code", "name"))
         return named
 
     @cached_property
@@ -111,6 +112,10 @@ class Explainer:
             if site:
                 sites.setdefault((mdc, code), set()).add(site)
         return sites
+
+    @cached_property
+    def _mdc_of(self) -> dict[str, str]:
+        return {adrg: mdc for adrg, mdc in self._table("adrg").pick("adrg", "mdc")}
 
     def _table(self, name: str) -> Any:
         return self.scheme.source.tables[name]
@@ -156,7 +161,7 @@ class Explainer:
             return
 
     def _adrg(self, case: _Case, mdc: str) -> tuple[str, Alternative] | None:
-        owners = dict(self._table("adrg").pick("adrg", "mdc"))
+        owners = self._mdc_of
         for adrg in self.scheme.adrg_codes:
             if owners[adrg] == mdc:
                 alternative = self._first(self._rules[adrg], case, "")
@@ -207,7 +212,12 @@ class Explainer:
         return True
 
     def _sites(self, case: _Case, mdc: str) -> set[str]:
-        return set().union(*(self._site_of.get((mdc, code), set()) for code in case.dx))
+        """Body sites that the diagnoses cover, by the MDC's table; by all where no MDC asks."""
+        covered: set[str] = set()
+        for (owner, code), sites in self._site_of.items():
+            if mdc in ("", owner) and code in case.dx:
+                covered |= sites
+        return covered
 
     def _why(self, alternative: Alternative, case: _Case, mdc: str) -> str:
         """The alternative's conditions with the codes that met them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -134,8 +134,8 @@ class CodeLookup:
         dx, proc = cases.diagnoses.strings, cases.procedures.strings
         if (len(dx), len(proc)) != self._seen:
             fresh = _looked_up(dx[self._seen[0] :], proc[self._seen[1] :], self._scheme)
-            pairs = zip(self._columns, fresh, strict=True)
-            self._columns = CodeColumns(*(np.concatenate(pair) for pair in pairs))
+            held: Any = zip(self._columns, fresh, strict=True)
+            self._columns = CodeColumns(*(np.concatenate(pair) for pair in held))
             self._seen = (len(dx), len(proc))
         return self._columns
 
@@ -240,7 +240,7 @@ def _flag_bits(cases: Cases, scheme: Scheme) -> npt.NDArray[np.uint64]:
         for text in cases.flags.dictionary.to_pylist()
     ]
     places = cases.flags.indices.fill_null(len(masks)).to_numpy(zero_copy_only=False)
-    return np.array([*masks, 0], dtype=np.uint64)[places]
+    return np.asarray(np.array([*masks, 0], dtype=np.uint64)[places])
 
 
 def group_one(

@@ -124,8 +124,9 @@ def _classify(result: Settlement, rows: Rows) -> None:
     ratio, bound = _ratio_and_bound(rows, standard)
     by_ratio = _IN_SCOPE[_kinds(result, rows, standard, ratio, bound)]
     result.standard[at] = standard
-    result.ratio[at] = np.where(by_ratio, ratio, np.nan)
-    result.bound[at] = np.where(by_ratio, bound, np.nan)
+    ratio = np.where(by_ratio, ratio, np.nan)
+    result.ratio[at] = ratio
+    result.bound[at] = np.where(np.isnan(ratio), np.nan, bound)
 
 
 def _fen_or_missing(yuan: Floats, where: npt.NDArray[np.bool_]) -> Fen:

@@ -85,7 +85,7 @@ def allowed_classes(holds: npt.NDArray[np.bool_], wanted: list[tuple[int, bool]]
     allowed = np.ones(len(holds), dtype=np.bool_)
     for number, negated in wanted:
         allowed &= holds[:, number] != negated
-    return allowed.astype(np.uint64)
+    return np.asarray(allowed, dtype=np.uint64)
 
 
 class Findings:

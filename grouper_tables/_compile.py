@@ -67,10 +67,21 @@ class _Compiler:
             source, "diagnoses", ("mdc_diagnoses", "diagnosis_sets", "complications", "exclusions")
         )
         self.proc = _universe(source, "procedures", ("procedure_sets", "or_procedures"))
+        self._add_named_codes()
         self.sets = CodeSets(source, {"dx": self.dx, "proc": self.proc}, rules, self.faults)
         mdc = source.tables["mdc"]
         self.mdcs = [m for _, m in sorted((int(r), m) for m, r in mdc.pick("mdc", "rank"))]
         self._read_groups()
+
+    def _add_named_codes(self) -> None:
+        """A code that only a rule names (``code:``) is known, too."""
+        for table, owner in (("rules", "adrg"), ("mdc_entry", "mdc"), ("group_rules", "drg")):
+            read = read_alternatives(self.source.tables[table], owner, self.options, [])
+            for alternatives in read.values():
+                for condition in (c for alt in alternatives for c in alt.conditions):
+                    if condition.on_codes and condition.value.startswith("code:"):
+                        codes = self.dx if CODE_CONDITIONS[condition.kind] == "dx" else self.proc
+                        codes.setdefault(condition.value.removeprefix("code:"), len(codes))
 
     def _read_groups(self) -> None:
         groups = self.source.tables["groups"]
@@ -173,9 +184,10 @@ class _Compiler:
         return wanted
 
     def _sites(self, mdc: str) -> list[int]:
+        """Sets of the body sites of an MDC's table; of all tables where no MDC asks."""
         by_site: dict[str, list[str]] = {}
         for owner, site, code in self.source.tables["mdc_diagnoses"].pick("mdc", "site", "code"):
-            if owner == mdc and site:
+            if site and mdc in ("", owner):
                 by_site.setdefault(site, []).append(code)
         return [
             self.anywhere["dx"].want(f"dx|@site:{mdc}:{site}", codes)
@@ -314,10 +326,9 @@ class _Compiler:
 
     def _names(self) -> dict[str, tuple[str, ...]]:
         tables = self.source.tables
-        titles = {
-            **dict(tables["mdc"].pick("mdc", "name")),
-            **dict(tables["adrg"].pick("adrg", "name")),
-        }
+        titles: dict[str, str] = {}
+        for table in ("mdc", "adrg"):
+            titles.update((code, name) for code, name in tables[table].pick(table, "name"))
         suffix = self.source.manifest.ambiguous_suffix
         ambiguous = [f"{mdc}{suffix}" for mdc in self.mdcs]
         return {
@@ -345,7 +356,9 @@ class _Compiler:
 def _packed_first(classes: Ints, rows: Ints, flags: npt.NDArray[np.uint8]) -> Words:
     """What matters of a code as the principal one, in one word."""
     packed = classes.astype(np.uint64) << np.uint64(40)
-    return packed | (rows.astype(np.uint64) << np.uint64(16)) | flags.astype(np.uint64)
+    packed |= rows.astype(np.uint64) << np.uint64(16)
+    packed |= flags.astype(np.uint64)
+    return np.asarray(packed, dtype=np.uint64)
 
 
 def _universe(source: SchemeSource, listed: str, tables: Sequence[str]) -> dict[str, int]:

@@ -124,7 +124,9 @@ def _write_rest(
         kind, value, negated = condition.kind, condition.value, condition.negated
         bound = _bound(condition)
         if kind == "sites_min":
-            made["site_range"][i] = (0, int(value) - 1) if negated else (int(value), MOST_SITES)
+            least, most = (0, int(value) - 1) if negated else (int(value), MOST_SITES)
+            made["site_range"][i, 0] = max(made["site_range"][i, 0], least)
+            made["site_range"][i, 1] = min(made["site_range"][i, 1], most)
         elif kind == "discharge_mode":
             modes = sum({1 << int(part) for part in value.split("|")})
             made["marks"][i, 2] &= np.uint64(ANY_MODE ^ modes if negated else modes)

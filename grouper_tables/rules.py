@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from drg_engine.code_form import normal_code
 from drg_engine.errors import Fault
 from grouper_tables._source import SchemeSource, Table
 
@@ -105,6 +106,8 @@ def _read_condition(
         column = "condition" if "条件" in message else "value"
         faults.append(Fault(file, message, row, column, word if column == "condition" else value))
         return None
+    if kind in CODE_CONDITIONS and value.startswith("code:"):
+        value = f"code:{normal_code(value.removeprefix('code:'))}"
     return Condition(kind, value, negated, origin)
 
 
@@ -174,8 +177,11 @@ class CodeSets:
         kind = CODE_CONDITIONS[condition.kind]
         return f"{kind}|@mdc:{owner}" if condition.value == "@mdc" else f"{kind}|{condition.value}"
 
-    def codes(self, condition: Condition, owner: str) -> list[str]:
-        """Codes the condition looks for; empty, and a fault noted, where its value names none."""
+    def codes(self, condition: Condition, owner: str, via: tuple[str, ...] = ()) -> list[str]:
+        """Codes the condition looks for; empty, and a fault noted, where its value names none.
+
+        via: the ADRGs whose references led here.
+        """
         kind = CODE_CONDITIONS[condition.kind]
         form, colon, rest = condition.value.partition(":")
         if condition.value == "@mdc":
@@ -185,7 +191,7 @@ class CodeSets:
         if colon and form == "code":
             return [rest]
         if colon and form == "adrg":
-            return self._procedures_of(rest, condition)
+            return self._procedures_of(rest, condition, via)
         found = self.named[kind].get(condition.value)
         if found is None:
             other = "proc" if kind == "dx" else "dx"
@@ -195,16 +201,19 @@ class CodeSets:
             return []
         return found
 
-    def _procedures_of(self, adrg: str, condition: Condition) -> list[str]:
+    def _procedures_of(self, adrg: str, condition: Condition, via: tuple[str, ...]) -> list[str]:
+        """Codes of all procedure sets that the ADRG's rules look for, not of those they rule out."""
         if adrg not in self.rules:
             self._fault(condition, "没有这个 ADRG")
+            return []
+        if adrg in via:
+            self._fault(condition, f"ADRG 互相引用，成了环：{' → '.join((*via, adrg))}")
             return []
         codes: list[str] = []
         for alternative in self.rules[adrg]:
             for other in alternative.conditions:
-                on_procedures = CODE_CONDITIONS.get(other.kind) == "proc"
-                if on_procedures and not other.value.startswith("adrg:"):
-                    codes.extend(self.codes(other, adrg))
+                if CODE_CONDITIONS.get(other.kind) == "proc" and not other.negated:
+                    codes.extend(self.codes(other, adrg, (*via, adrg)))
         return list(dict.fromkeys(codes))
 
     def _fault(self, condition: Condition, message: str) -> None:

@@ -163,7 +163,8 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
     numbers = np.full(6, -1.0)
     carried = np.zeros(2, dtype=np.uint64)
     for i in range(start, stop):
-        status, mdc, adrg, drg, severity, reason = INVALID, -1, -1, no_group, -1, NO_PRINCIPAL
+        status, mdc, adrg, severity, reason = INVALID, -1, -1, -1, NO_PRINCIPAL
+        drg = no_group
         first, last = dx_offsets[i], dx_offsets[i + 1]
         proc_start, proc_stop = proc_offsets[i], proc_offsets[i + 1]
         principal = np.uint64(NO_CODE)
@@ -214,7 +215,7 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
             found[0] = found_0
             tried = -1
             shown = -1
-            entry = -1
+            entry = np.int64(-1)
             rung = 0
             rung_stop = 0
             group = -1

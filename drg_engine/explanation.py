@@ -115,7 +115,8 @@ class Explainer:
 
     @cached_property
     def _mdc_of(self) -> dict[str, str]:
-        return {adrg: mdc for adrg, mdc in self._table("adrg").pick("adrg", "mdc")}
+        rows = self._table("adrg").pick("adrg", "mdc")
+        return {str(adrg): str(mdc) for adrg, mdc in rows}
 
     def _table(self, name: str) -> Any:
         return self.scheme.source.tables[name]

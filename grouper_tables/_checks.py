@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from drg_engine.code_form import normal_code
 from drg_engine.errors import Fault
 from grouper_tables._source import SchemeSource, Table
 from grouper_tables.rules import Alternative
@@ -48,18 +47,7 @@ def check_structure(source: SchemeSource, rules: Mapping[str, list[Alternative]]
     _unique(tables["complications"], "code", faults)
     _check_numbers(tables["groups"], "weight", faults)
     _check_complete(source, mdcs, adrgs, rules, faults)
-    _check_forms(source, faults)
     return faults
-
-
-def _check_forms(source: SchemeSource, faults: list[Fault]) -> None:
-    """A code must be in normal form, or no case could ever match it."""
-    for warning in unknown_codes(source):
-        normal = normal_code(warning.code)
-        if normal != warning.code:
-            fault = Fault(warning.file, "编码不是规范写法", warning.row, "code", warning.code,
-                          f"应写作 {normal}")  # fmt: skip
-            faults.append(fault)
 
 
 def _check_complete(

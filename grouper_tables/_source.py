@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from drg_engine.code_form import normal_code
 from drg_engine.errors import Fault, TableError
 
 __all__ = [
@@ -287,9 +288,25 @@ def read_source(folder: Path) -> SchemeSource:
     codes = {path.stem: read_table(path, (), faults) for path in sorted(lists.glob("*.csv"))}
     if faults:
         raise TableError(f"分组方案 {manifest.name} 的表格有误", faults)
+    listed = {code for name in ("diagnoses", "procedures") for code in codes[name].column("code")}
+    tables = {name: _in_normal_form(table, listed) for name, table in tables.items()}
     return SchemeSource(
         manifest, folder, tables, codes, tables_hash(folder), own_tables_hash(folder)
     )
+
+
+def _in_normal_form(table: Table, listed: set[str]) -> Table:
+    """The table with its codes as cases have them; those of the code lists are so already."""
+    if "code" not in table.columns:
+        return table
+    place = table.columns.index("code")
+    forms = {code: normal_code(code) for code in {row[place] for row in table.rows} - listed}
+    if all(code == form for code, form in forms.items()):
+        return table
+    rows = [
+        (*row[:place], forms.get(row[place], row[place]), *row[place + 1 :]) for row in table.rows
+    ]
+    return Table(table.name, table.columns, rows, table.origins)
 
 
 def _read_inherited(name: str, chain: list[Path], faults: list[Fault]) -> Table:

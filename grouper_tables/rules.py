@@ -202,7 +202,7 @@ class CodeSets:
         return found
 
     def _procedures_of(self, adrg: str, condition: Condition, via: tuple[str, ...]) -> list[str]:
-        """Codes of all procedure sets that the ADRG's rules look for, not of those they rule out."""
+        """Codes of the procedure sets that the ADRG's rules look for, not of those ruled out."""
         if adrg not in self.rules:
             self._fault(condition, "没有这个 ADRG")
             return []

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_allocation_hospital import make_inputs, make_plan, pay_of, pool_of, run_small, surplus_of
+from test_allocation_hospital import (
+    assert_closed,
+    make_inputs,
+    make_plan,
+    pay_of,
+    pool_of,
+    run_small,
+    surplus_of,
+)
 
 from drg_engine.errors import AllocationError
 from performance import Allocation, allocate
@@ -80,6 +88,42 @@ def test_a7_floor_and_cap() -> None:
     assert [f"{x / 100:.4f}" for x in amounts] == [
         "98.2571", "150.0000", "52.8000", "72.4000", "46.5429",
     ]  # fmt: skip
+
+
+def five_wards(folder: Path, pool: float) -> Allocation:
+    """Five wards with the raw points of A7, one doctor each."""
+    raw, past = (95, 165, 45, 70, 45), (100, 120, 60, 80, 40)
+    lines = "".join(f"2026-10-01,0102,{p},1,S{i},S{i}\n" for i, p in enumerate(raw))
+    return one_ward(
+        folder,
+        {
+            "series": {"doctor": {"basis": "points", "value": "budget", "pool": pool}},
+            "bounds": {"floor": 0.88, "cap": 1.25},
+        }
+        | NO_QUALITY,
+        0,
+        departments="科室编码,类型\n" + "".join(f"S{i},外科\n" for i in range(5)),
+        items="项目编码,类别,点数\n0102,医疗服务,1\n",
+        role_shares="科室编码,项目类别,医生\n*,*,1\n",
+        staff="工号,科室编码,系列\n" + "".join(f"{i},S{i},医生\n" for i in range(5)),
+        attendance="工号,应出勤天数,实际出勤天数\n" + "".join(f"{i},1,1\n" for i in range(5)),
+        charges="收费日期,项目编码,数量,金额,开单科室,执行科室\n" + lines,
+        history="科室编码,系列,金额\n" + "".join(f"S{i},医生,{p}\n" for i, p in enumerate(past)),
+    )
+
+
+def test_a7_in_a_month(tmp_path: Path) -> None:
+    result = five_wards(tmp_path, 420.0)
+    assert_closed(result)
+    assert f"{result.series_totals['bounds_factor'][0]:.7f}" == "1.0342857"
+    assert result.staff_pay["total_fen"].tolist() == [9_826, 15_000, 5_280, 7_240, 4_654]
+
+
+def test_a7_in_a_month_refused(tmp_path: Path) -> None:
+    with pytest.raises(AllocationError, match=r"医生：保底合计 352\.00 超过可分金额 300\.00"):
+        five_wards(tmp_path / "low", 300.0)
+    with pytest.raises(AllocationError, match=r"医生：封顶合计 500\.00 不足可分金额 600\.00"):
+        five_wards(tmp_path / "high", 600.0)
 
 
 def test_a7_refused_with_both_sums() -> None:

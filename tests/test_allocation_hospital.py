@@ -9,7 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from performance import Allocation, DrgSurplus, Inputs, Plan, allocate, check_plan, read_inputs
+from performance import (
+    Allocation,
+    DrgSurplus,
+    Inputs,
+    Plan,
+    allocate,
+    check_plan,
+    item_words,
+    read_inputs,
+)
 
 SMALL = Path(__file__).parent / "data" / "allocation" / "small"
 STANDING = ("items", "departments", "role_shares", "staff")
@@ -151,3 +160,35 @@ def test_order_of_rows_does_not_matter(tmp_path: Path) -> None:
     for name in ("item_points", "department_points", "department_pools", "staff_pay"):
         pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name), check_exact=True)
     pd.testing.assert_frame_equal(first.series_totals, second.series_totals, check_exact=True)
+
+
+def test_surplus_from_a_rollup() -> None:
+    rollup = pd.DataFrame(
+        {"department": ["D101", ""], "surplus_fen": [5, -1], "cost_surplus_fen": [7, 2]}
+    )
+    assert DrgSurplus.from_rollup(rollup, "insurance").table["surplus_fen"].tolist() == [5, -1]
+    assert DrgSurplus.from_rollup(rollup, "cost").table["surplus_fen"].tolist() == [7, 2]
+
+
+def test_shares_of_series_without_staff_go_to_the_others(tmp_path: Path) -> None:
+    """D402 has doctors and technicians at work, D401 technicians only."""
+    shares = {"technology": {"doctor": 0.3, "technician": 0.5, "nurse": 0.2}}
+    changes = {"department_amounts": {"*": {"doctor": 1.0}} | shares}
+    single = "科室编码,工号,事项,金额\nD401,,奖,80\nD402,,奖,80\n"
+    result = run_small(tmp_path, changes, single_items=single)
+    assert_closed(result)
+    assert pool_of(result, "D401", "technician")["single_fen"] == 8_000
+    assert pool_of(result, "D402", "technician")["single_fen"] == 5_000
+    assert pool_of(result, "D402", "doctor")["single_fen"] == 3_000
+
+
+def test_words_are_exact() -> None:
+    """`200 × 1.5 × 0.2 = 60`, as the specification writes it."""
+    row = {
+        "quantity_e4": [2_000_000],
+        "item_points_e4": [15_000],
+        "coefficient_e4": [2_000],
+        "share_e4": [10_000],
+        "points_e6": [60_000_000],
+    }
+    assert item_words(pd.DataFrame(row)) == ["200 × 1.5 × 0.2 = 60"]

@@ -332,6 +332,19 @@ def test_deduction_larger_than_the_pool_is_refused(tmp_path: Path) -> None:
         run_small(tmp_path, single_items=single)
 
 
+@pytest.mark.parametrize("quantity", ["9999999999999", "9000000000"])
+def test_absurd_quantities_are_refused_not_wrapped(tmp_path: Path, quantity: str) -> None:
+    more = f"2026-10-09,C1,0102,{quantity},1,D101,100001,D101,100001\n" * 3
+    with pytest.raises(AllocationError, match="超出可精确计算的范围"):
+        run_small(tmp_path, charges=CHARGES + more)
+
+
+def test_absurd_amounts_are_refused_not_wrapped(tmp_path: Path) -> None:
+    more = "2026-10-09,C1,0102,1,999999999999999,D101,100001,D101,100001\n" * 100
+    with pytest.raises(AllocationError, match="金额合计超出可精确计算的范围"):
+        run_small(tmp_path, charges=CHARGES + more)
+
+
 def test_formula_text_stays_text(tmp_path: Path) -> None:
     result = run_small(tmp_path, staff=STAFF.replace("甲一", "=HYPERLINK(1)"))
     assert "=HYPERLINK(1)" in set(result.staff_pay["name"])

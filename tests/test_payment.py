@@ -196,6 +196,7 @@ def test_ratio_of_the_regional_mean() -> None:
     settled = settle(columns({"charges": 4_799.99}, {"charges": 4_800}, {"drg": "AA11"}), policy)
     assert kinds(settled) == ["low", "normal", "normal"]
     assert bases(settled)[2] == "normal_no_mean"
+    assert np.isnan(settled.bound).tolist() == [False, False, True]
 
 
 def test_cap_counts_by_hospital_and_breaks_ties_by_id() -> None:

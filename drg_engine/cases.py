@@ -20,7 +20,7 @@ from drg_engine.readers import TextPart, TextTable, open_table, text_column
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING_FEN", "CaseReader", "Cases", "ReadCounts", "read_cases"]
+__all__ = ["MISSING_FEN", "CaseReader", "Cases", "ReadCounts", "joined", "read_cases"]
 
 MISSING_FEN = int(np.iinfo(np.int64).min)
 """Stands for an amount that is not there, in columns of fen."""
@@ -172,8 +172,7 @@ def read_cases(
     Raises InputError where the source as a whole cannot be read.
     """
     reader = CaseReader(source, mapping=mapping, sheet=sheet, wanted=wanted)
-    parts = list(reader.parts())
-    return parts[0] if len(parts) == 1 else _joined(parts)
+    return joined(list(reader.parts()))
 
 
 def _opened(source: str | Path | pd.DataFrame | pa.Table, sheet: str | None) -> TextTable:
@@ -201,9 +200,11 @@ def _empty_part(headings: Sequence[str]) -> TextPart:
     )
 
 
-def _joined(parts: Sequence[Cases]) -> Cases:
+def joined(parts: Sequence[Cases]) -> Cases:
     """One Cases of many that share their code books."""
-    joined: dict[str, Any] = {
+    if len(parts) == 1:
+        return parts[0]
+    columns: dict[str, Any] = {
         "case_id": pa.concat_arrays([part.case_id for part in parts]),
         "flags": None,
         "diagnoses": parts[0].diagnoses,
@@ -213,15 +214,15 @@ def _joined(parts: Sequence[Cases]) -> Cases:
         "rejects": Rejects.joined([part.rejects for part in parts]),
     }
     if parts[0].flags is not None:
-        joined["flags"] = _one_array([part.flags for part in parts])
+        columns["flags"] = _one_array([part.flags for part in parts])
     for name in ("sex", "age", "age_days", "birth_weight", "los", "discharge_mode"):
-        joined[name] = np.concatenate([getattr(part, name) for part in parts])
+        columns[name] = np.concatenate([getattr(part, name) for part in parts])
     for name in ("icu_hours", "vent_hours", "dx", "proc"):
-        joined[name] = np.concatenate([getattr(part, name) for part in parts])
+        columns[name] = np.concatenate([getattr(part, name) for part in parts])
     for name in ("dx_offsets", "proc_offsets"):
         lengths = np.concatenate([np.diff(getattr(part, name)) for part in parts])
-        joined[name] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Cases(**joined)
+        columns[name] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Cases(**columns)
 
 
 def _concat(tables: Sequence[pa.Table]) -> pa.Table:

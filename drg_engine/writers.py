@@ -104,6 +104,7 @@ def _safe(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _safe_text(array: pa.Array) -> pa.Array:
+    array = array.cast(pa.string())
     offsets, text = text_buffers(array, fold=False)
     if text.size == 0:
         return array

@@ -23,7 +23,7 @@ from performance.drg_part import (
 from performance.inputs import Inputs, period_days
 from performance.plan import Plan
 from performance.points import UNKNOWN, department_points, points_of
-from performance.series import DepartmentParts, close_totals, series_pools
+from performance.series import DepartmentParts, close_totals, series_pools, spread
 from performance.staff import pay_staff, staff_weights
 from performance.tables import SERIES
 from performance.words import decimal_text
@@ -88,7 +88,7 @@ def allocate(plan: Plan, inputs: Inputs, drg_surplus: DrgSurplus | None = None) 
     staff, absent = staff_weights(plan, inputs.staff, inputs.attendance)
     ledger = Ledger()
     ledger.absent(plan, absent)
-    parts, personal = _parts(plan, inputs, drg_surplus, ledger)
+    parts, personal = _parts(plan, inputs, drg_surplus, staff, ledger)
     pools, totals = series_pools(plan, inputs, by_department, staff, parts, personal, ledger)
     known = pools[pools["department"] != UNKNOWN]
     pay = pay_staff(plan, staff, known, personal)
@@ -149,7 +149,11 @@ def _refuse_unpooled(plan: Plan, by_department: pd.DataFrame) -> None:
 
 
 def _parts(
-    plan: Plan, inputs: Inputs, surplus: DrgSurplus | None, ledger: Ledger
+    plan: Plan,
+    inputs: Inputs,
+    surplus: DrgSurplus | None,
+    staff: pd.DataFrame,
+    ledger: Ledger,
 ) -> tuple[DepartmentParts, pd.Series]:
     """DRG parts, costs and single items of departments by series, and personal single items."""
     departments = inputs.departments
@@ -157,13 +161,14 @@ def _parts(
     amount, drg, drg_words = drg_parts(plan, departments, surplus, score)
     cost, cost_words, lost = borne_costs(plan, departments, inputs.costs)
     ledger.departments(plan, inputs, surplus, unscored, lost)
-    personal, single = _single_items(plan, inputs, ledger)
+    present = spread(plan, departments, staff, "weight", np.float64, unknown=False)[:, :-1].T > 0
+    personal, single = _single_items(plan, inputs, present, ledger)
     parts = DepartmentParts(
         score=score,
         quality=quality,
         surplus=amount,
-        drg=over_series(plan, departments, drg, "DRG 部分"),
-        cost=over_series(plan, departments, cost, "承担成本"),
+        drg=over_series(plan, departments, present, drg, "DRG 部分"),
+        cost=over_series(plan, departments, present, cost, "承担成本"),
         single=single,
         drg_words=drg_words,
         cost_words=cost_words,
@@ -171,7 +176,9 @@ def _parts(
     return parts, personal
 
 
-def _single_items(plan: Plan, inputs: Inputs, ledger: Ledger) -> tuple[pd.Series, Ints]:
+def _single_items(
+    plan: Plan, inputs: Inputs, present: npt.NDArray[np.bool_], ledger: Ledger
+) -> tuple[pd.Series, Ints]:
     """Personal single items by staff id, and those of departments by series (n, s); all fen."""
     rows, staff = inputs.single_items, inputs.staff
     person = rows["staff_id"] != ""
@@ -183,7 +190,7 @@ def _single_items(plan: Plan, inputs: Inputs, ledger: Ledger) -> tuple[pd.Series
     whole = ~person & (place >= 0) & named
     ledger.single_items(rows, person & known, whole)
     shared, direct = _department_singles(plan, inputs, rows, whole, place)
-    single = over_series(plan, inputs.departments, shared, "科室单项") + direct
+    single = over_series(plan, inputs.departments, present, shared, "科室单项") + direct
     return personal, single
 
 

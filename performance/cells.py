@@ -123,8 +123,9 @@ def _unnamed(persons: Coded, known: pd.Series) -> npt.NDArray[np.bool_]:
 def _summed(
     lines: ChargeLines, item: Ints, order: Ints, execution: Ints, exceptions: pd.DataFrame
 ) -> Cells:
-    if float(np.abs(lines.quantity_e4.astype(np.float64)).sum()) > 9e18:
-        raise AllocationError("数量合计超出可精确计算的范围")
+    for values, what in ((lines.quantity_e4, "数量"), (lines.amount_fen, "金额")):
+        if float(np.abs(values.astype(np.float64)).sum()) > 9e18:
+            raise AllocationError(f"{what}合计超出可精确计算的范围，请核对收费明细")
     table = pa.table(
         {
             "item": item,

@@ -15,8 +15,8 @@ from performance.plan import Plan
 
 __all__ = ["check_compliance"]
 
-_RULES = "《关于印发医疗机构工作人员廉洁从业九项准则的通知》（2021）"
-_GUIDE = "国家卫生健康委等关于医务人员薪酬不得与药品、卫生材料、检查、化验收入挂钩的规定（2021）"
+_RULES = "《医疗机构工作人员廉洁从业九项准则》（国卫医发〔2021〕37号）"
+_GUIDE = "《关于深化公立医院薪酬制度改革的指导意见》（人社部发〔2021〕52号）"
 _COLUMNS = ("rule", "severity", "subject", "message", "source", "rows", "amount_fen")
 _POINTS = ("points_e4", "points_doctor_e4", "points_technician_e4", "points_nurse_e4")
 _LEAST_ITEMS = 20
@@ -80,14 +80,38 @@ def _goods(plan: Plan, facts: pd.DataFrame) -> Iterator[_Finding]:
 
 
 def _tests(plan: Plan, facts: pd.DataFrame) -> Iterator[_Finding]:
-    """Rule 2: ordering points on tests and examinations, unless listed with a reason."""
+    """Rule 2: ordering points on tests and examinations.
+
+    Error where they are a constant share of the price, whatever the reason given; else a warning
+    for each item without a reason.
+    """
     chosen = facts["item_class"].isin(plan.model.compliance.test_classes)
     order = f"points_{plan.model.points.order_series}_e4"
-    worth = np.where(facts[order] >= 0, facts[order], facts["points_e4"]) > 0
-    unexplained = facts["reason"].eq("") & facts["order_coefficient_e4"].gt(0)
-    for row in _rows(facts[chosen & worth & unexplained]):
+    points = np.where(facts[order] >= 0, facts[order], facts["points_e4"])
+    ordering = facts.assign(worth=points * facts["order_coefficient_e4"])
+    ordering = ordering[chosen & (ordering["worth"] > 0)]
+    for name, group, spread in _proportional(ordering, "worth"):
+        message = f"{len(group)} 个项目的开单点数与单价成比例（变异系数 {spread:.2%}）"
+        rows, amount = int(group["rows"].sum()), int(group["amount_fen"].sum())
+        yield _Finding(2, "error", name, message, _GUIDE, rows, amount)
+    for row in _rows(ordering[ordering["reason"].eq("")]):
         message = f"{row['item_class']}项目有开单点数而没有写明赋分理由"
         yield _of_item(2, "warning", row, message, _GUIDE)
+
+
+def _proportional(facts: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame, float]]:
+    """Classes of 20 items or more whose points are a constant share of the price (CV < 2 %).
+
+    Prices are those of the month's charge lines; items without charges do not count.
+    """
+    priced = facts[(facts[column] > 0) & (facts["quantity_e4"] > 0) & (facts["amount_fen"] > 0)]
+    ratio = priced[column] * priced["quantity_e4"] / priced["amount_fen"]
+    for name, group in priced.assign(ratio=ratio).groupby("item_class", sort=True):
+        if len(group) < _LEAST_ITEMS:
+            continue
+        spread = float(group["ratio"].std(ddof=0) / group["ratio"].mean())
+        if spread < _LEAST_CV:
+            yield str(name), group, spread
 
 
 def _rows(frame: pd.DataFrame) -> Iterable[dict[Hashable, Any]]:
@@ -104,20 +128,10 @@ def _of_item(
 
 def _hidden_commission(facts: pd.DataFrame) -> Iterator[_Finding]:
     """Rule 4: points that are a constant share of the price within a class."""
-    priced = facts[
-        (facts["points_e4"] > 0) & (facts["quantity_e4"] > 0) & (facts["amount_fen"] > 0)
-    ]
-    ratio = priced["points_e4"] * priced["quantity_e4"] / (priced["amount_fen"] * 1e6)
-    for name, group in priced.assign(ratio=ratio).groupby("item_class", sort=True):
-        if len(group) < _LEAST_ITEMS:
-            continue
-        spread = float(group["ratio"].std(ddof=0) / group["ratio"].mean())
-        if spread < _LEAST_CV:
-            message = (
-                f"{len(group)} 个项目的点数与单价之比不变（变异系数 {spread:.2%}），疑为变相提成"
-            )
-            rows, amount = int(group["rows"].sum()), int(group["amount_fen"].sum())
-            yield _Finding(4, "warning", str(name), message, _RULES, rows, amount)
+    for name, group, spread in _proportional(facts, "points_e4"):
+        message = f"{len(group)} 个项目的点数与单价成比例（变异系数 {spread:.2%}），疑为变相提成"
+        rows, amount = int(group["rows"].sum()), int(group["amount_fen"].sum())
+        yield _Finding(4, "warning", name, message, _RULES, rows, amount)
 
 
 def _surplus_gate(plan: Plan) -> Iterator[_Finding]:

@@ -41,6 +41,23 @@ class DrgSurplus:
     basis: str
     table: pd.DataFrame
 
+    @classmethod
+    def from_rollup(cls, rollup: pd.DataFrame, basis: str) -> DrgSurplus:
+        """From ``drg_engine.surplus.rollup(settlement, ["department"])``.
+
+        basis ``insurance`` takes surplus_fen, ``cost`` takes cost_surplus_fen.
+        """
+        column = {"insurance": "surplus_fen", "cost": "cost_surplus_fen"}[basis]
+        return cls(
+            basis,
+            pd.DataFrame(
+                {
+                    "department": rollup["department"].to_numpy(dtype=object),
+                    "surplus_fen": rollup[column].to_numpy(dtype=np.int64),
+                }
+            ),
+        )
+
 
 def drg_amount(surplus_fen: npt.ArrayLike, kind: DrgKind) -> Ints:
     """Share of a surplus (fen, any shape) by k, or in tiers; rounded once, to fen.
@@ -201,12 +218,18 @@ def _near(item: str, borne: dict[str, float]) -> str:
 
 
 def over_series(
-    plan: Plan, departments: pd.DataFrame, amounts: Ints, what: str
+    plan: Plan,
+    departments: pd.DataFrame,
+    present: npt.NDArray[np.bool_],
+    amounts: Ints,
+    what: str,
 ) -> npt.NDArray[np.int64]:
     """Amounts of whole departments (fen, n) cut over the plan's series: int64 (n, series).
 
-    Rows sum to the amount exactly.  Raises AllocationError where the plan names no shares for the
-    kind of a department that has an amount.
+    present: whether a department has staff at work in a series (bool, n × series); the share of a
+    series that it has none in goes to its other series in proportion.  Where it has staff in none
+    of the series named, the plan's shares stand.  Rows sum to the amount exactly.  Raises
+    AllocationError where the plan names no shares for the kind of a department with an amount.
     """
     cut = np.zeros((len(departments), len(plan.series)), dtype=np.int64)
     faults = []
@@ -218,7 +241,9 @@ def over_series(
             mend = f"请写 [department_amounts.{kind}]，或 [department_amounts.'*']"
             faults.append(Fault(plan.file, f"{what}没有系列份额", found=name, mend=mend))
             continue
-        weights = [shares.get(series, 0.0) for series in plan.series]
+        weights = np.array([shares.get(series, 0.0) for series in plan.series])
+        if (weights * present[i]).sum() > 0:
+            weights = weights * present[i]
         order: Sequence[int] = range(len(plan.series))
         cut[i] = share_out(int(amounts[i]), weights, list(order))
     if faults:

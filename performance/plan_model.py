@@ -344,7 +344,8 @@ class PlanModel(_Section):
         "各系列；键为 doctor 医生、technician 医技、nurse 护理、administration 行政"
     )
     department_amounts: dict[str, Shares] = _key(
-        "科室整体金额（DRG 部分、成本、科室单项）在各系列间的份额，合计 1；键为科室类型或 '*'",
+        "科室整体金额（DRG 部分、成本、科室单项）在各系列间的份额，合计 1；键为科室类型或 '*'；"
+        "科室没有在岗人员的系列，其份额按比例归其余系列",
         unit="比例",
         default={},
     )

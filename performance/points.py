@@ -65,12 +65,14 @@ def rate_parts(quantity_e4: Ints, rates_e12: Ints) -> Ints:
     quantity_e4: (n,).  rates_e12: (n, roles), points per unit, each >= 0.  Returns int64
     (n, roles); the sum over roles is quantity x the sum of rates, rounded half up once.
     """
+    reach = np.abs(quantity_e4.astype(np.float64))
+    points = (reach[:, None] * rates_e12.astype(np.float64)).sum() / _RATE
+    if points > 9e18 or reach.max(initial=0.0) > 9e13:
+        raise AllocationError("点数合计超出可精确计算的范围，请核对数量和点数")
     whole, left = _scaled(quantity_e4[:, None], rates_e12)
     extra = (left.sum(axis=1) + _RATE // 2) // _RATE
     rank = np.argsort(np.argsort(-left, axis=1, kind="stable"), axis=1, kind="stable")
     whole = whole + (rank < extra[:, None])
-    if float(np.abs(whole.astype(np.float64)).sum()) > 9e18:
-        raise AllocationError("点数合计超出可精确计算的范围")
     return np.asarray(np.where(quantity_e4[:, None] < 0, -whole, whole), dtype=np.int64)
 
 

@@ -21,7 +21,7 @@ from performance.staff import head_fund
 from performance.tables import SERIES
 from performance.words import pool_words
 
-__all__ = ["DepartmentParts", "close_totals", "series_pools"]
+__all__ = ["DepartmentParts", "close_totals", "series_pools", "spread"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -165,8 +165,8 @@ def _frame(
     UNKNOWN is the last row of a series where the plan withholds its share.
     """
     table, size = inputs.departments, len(plan.series)
-    points = _spread(plan, table, by_department, "points_e6", np.int64, unknown=True)
-    weights = _spread(plan, table, staff, "weight", np.float64, unknown=False)
+    points = spread(plan, table, by_department, "points_e6", np.int64, unknown=True)
+    weights = spread(plan, table, staff, "weight", np.float64, unknown=False)
     low, high = _history(plan, inputs)
     coefficient = np.append(table["coefficient_e4"].to_numpy(np.float64) / 1e4, 1.0)
     if plan.model.points.department_coefficient == "ignore":
@@ -208,7 +208,7 @@ def _frame(
 _LOST = "未知科室（留存待查）"
 
 
-def _spread(
+def spread(
     plan: Plan,
     departments: pd.DataFrame,
     frame: pd.DataFrame,
@@ -233,8 +233,8 @@ def _spread(
 def _history(plan: Plan, inputs: Inputs) -> tuple[Floats, Floats]:
     """Floor and cap in fen against history; a department without history has neither."""
     bounds, past = plan.model.bounds, inputs.history
-    known = _spread(plan, inputs.departments, past.assign(n=1), "n", np.int64, unknown=False) > 0
-    amount = _spread(plan, inputs.departments, past, "amount_fen", np.int64, unknown=False)
+    known = spread(plan, inputs.departments, past.assign(n=1), "n", np.int64, unknown=False) > 0
+    amount = spread(plan, inputs.departments, past, "amount_fen", np.int64, unknown=False)
     if bounds is None:
         known = np.zeros_like(known)
     low = np.where(known, amount * (0.0 if bounds is None else bounds.floor), 0.0)

@@ -12,7 +12,7 @@ from performance.plan import Plan
 from performance.plan_model import StaffModel
 from performance.words import number_text
 
-__all__ = ["administration_pay", "cut_pool", "pay_staff", "staff_weights"]
+__all__ = ["administration_pay", "cut_pool", "head_fund", "pay_staff", "staff_weights"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -118,7 +118,7 @@ def pay_staff(
     weighted: from :func:`staff_weights`.  pools: columns department, series, pool_fen.  single:
     personal single items in fen by staff id.  Returns one row a person with average_fen,
     performance_fen, single_fen and total_fen, the calculation in words; the head's fund of each
-    department is what the pool has over its staff (see :func:`head_funds`).  Raises AllocationError
+    department is what the pool has over its staff (see :func:`head_fund`).  Raises AllocationError
     naming every department that has money and nobody to receive it.
     """
     chosen = plan.model.staff

@@ -19,7 +19,7 @@ import pandas as pd
 from drg_engine.errors import Fault, InputError
 from performance.columns import NO_DATE, Opened, coded, dates, fixed, nearest, open_table
 
-__all__ = ["KINDS", "ROLES", "SERIES", "TABLES", "Column", "Table", "read_table", "series_of"]
+__all__ = ["KINDS", "ROLES", "SERIES", "TABLES", "Column", "Table", "read_table"]
 
 ROLES = ("doctor", "technician", "nurse")
 SERIES: Mapping[str, str] = {
@@ -38,11 +38,6 @@ KINDS: Mapping[str, str] = {
 }
 _SERIES_NAMES = {**{label: name for name, label in SERIES.items()}, **{n: n for n in SERIES}}
 _SERIES_NAMES |= {"技师": "technician", "护士": "nurse", "医师": "doctor", "管理": "administration"}
-
-
-def series_of(text: str) -> str:
-    """The canonical series name of a heading such as 护理; other text stays as it is."""
-    return _SERIES_NAMES.get(text, text)
 
 
 @dataclass(frozen=True, slots=True)

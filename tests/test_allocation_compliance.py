@@ -30,6 +30,19 @@ def test_rule_2_ordering_points_on_tests(tmp_path: Path) -> None:
     assert found[["rule", "severity", "subject"]].values.tolist() == [[2, "warning", "0202 胸部CT"]]
 
 
+def test_a16_share_of_test_charges_is_refused(tmp_path: Path) -> None:
+    """Ordering points of 3.49 % of the price on twenty tests, each with a reason."""
+    items, charges = ITEMS, CHARGES
+    for i in range(20):
+        price = 100 * (i + 1)
+        items += f"2026,T{i:02d},检验,次,化验,{price * 0.0349:.2f},1,1,,,,理由,,\n"
+        charges += f"2026-10-09,C1,T{i:02d},2,{2 * price},D101,100001,D401,100009\n"
+    found = run_small(tmp_path, items=items, charges=charges).findings
+    errors = found[found["severity"] == "error"]
+    assert errors[["rule", "subject"]].values.tolist() == [[2, "化验"]]
+    assert errors["amount_fen"].tolist() == [4_200_000]
+
+
 def test_rule_4_points_in_proportion_to_price(tmp_path: Path) -> None:
     """Twenty services whose points are 3.49 % of their price; nineteen are too few to tell."""
     items, charges = ITEMS, CHARGES

@@ -37,7 +37,6 @@ _LEVEL_SHIFT = np.uint64(16)
 _EXCLUSION_MASK = np.uint64(0xFFFF)
 _CLASS_SHIFT = np.uint64(40)
 _WORD_SHIFT = np.uint64(6)
-_BIT_MASK = np.uint64(63)
 _ROW_SHIFT = np.uint64(16)
 _ROW_MASK = np.uint64(0xFFFFFF)
 _FLAG_MASK = np.uint64(0xFFFF)
@@ -215,30 +214,35 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
             found[0] = found_0
             tried = -1
             shown = -1
-            entry = np.int64(-1)
             rung = 0
             rung_stop = 0
             group = -1
             looking_for = MDC
-            cursor = np.uint64(entry_first * 64)
+            w = np.uint64(entry_first)
             limit = np.uint64(entry_last)
+            left = _NONE
+            entry_w = w
+            entry_left = _NONE
             while looking_for != NOTHING:
                 match = np.int64(-1)
-                w = cursor >> _WORD_SHIFT
-                after = ~_NONE << (cursor & _BIT_MASK)
-                while w < limit and match < 0:
-                    left = dx_words[dx_class, w] & proc_words[proc_class, w]
-                    left &= sex_words[sex, w] & age_words[age, w] & after
-                    after = ~_NONE
-                    if found_0 & sought[w] == _NONE:
-                        left &= ~seeking[w]
-                    while left != _NONE:
+                while match < 0:
+                    if left == _NONE:
+                        if w >= limit:
+                            break
+                        left = dx_words[dx_class, w] & proc_words[proc_class, w]
+                        left &= sex_words[sex, w] & age_words[age, w]
+                        if found_0 & sought[w] == _NONE:
+                            left &= ~seeking[w]
+                        w += _ONE
+                    else:
+                        at = w - _ONE
                         lowest = left & (~left + _ONE)
-                        trial = (w << _WORD_SHIFT) | place_of_bit[
+                        left ^= lowest
+                        trial = (at << _WORD_SHIFT) | place_of_bit[
                             (lowest * _DE_BRUIJN) >> _DE_BRUIJN_SHIFT
                         ]
                         holds = True
-                        if simple[w] & lowest == _NONE:
+                        if simple[at] & lowest == _NONE:
                             wanted = need[trial, 0]
                             holds = (found_0 & wanted) == wanted
                             holds = holds and (found_0 & ban[trial, 0]) == _NONE
@@ -270,31 +274,25 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
                                 )
                         if holds:
                             match = np.int64(trial)
-                            break
-                        left ^= lowest
-                    w += _ONE
                 if looking_for == MDC:
                     if match < 0:
                         status = UNGROUPED
                         mdc = shown
                         reason = NO_MDC if shown < 0 else NO_ADRG
                         looking_for = NOTHING
-                    elif owner[match] == tried:
-                        cursor = np.uint64(match + 1)
-                    else:
-                        entry = match
-                        mdc = owner[entry]
+                    elif owner[match] != tried:
+                        mdc = owner[match]
                         tried = mdc
                         in_table = (dx_in_mdc[dx_class] >> np.uint64(mdc)) & _ONE != _NONE
-                        if in_table or by_dx[entry] != 0:
+                        if in_table or by_dx[match] != 0:
                             shown = mdc
-                        cursor = np.uint64(mdc_words[mdc, 0]) << _WORD_SHIFT
-                        limit = np.uint64(mdc_words[mdc, 1])
+                        entry_w, entry_left = w, left
+                        w, limit = np.uint64(mdc_words[mdc, 0]), np.uint64(mdc_words[mdc, 1])
+                        left = _NONE
                         looking_for = ADRG
                 elif looking_for == ADRG:
                     if match < 0:
-                        cursor = np.uint64(entry + 1)
-                        limit = np.uint64(entry_last)
+                        w, left, limit = entry_w, entry_left, np.uint64(entry_last)
                         looking_for = MDC
                     elif (
                         ambiguous_on
@@ -323,8 +321,8 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
                     while rung < rung_stop and rungs[rung, 0] > severity:
                         rung += 1
                     if rung < rung_stop:
-                        cursor = np.uint64(rungs[rung, 2]) << _WORD_SHIFT
-                        limit = np.uint64(rungs[rung, 3])
+                        w, limit = np.uint64(rungs[rung, 2]), np.uint64(rungs[rung, 3])
+                        left = _NONE
                     else:
                         looking_for = NOTHING
             if adrg >= 0:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,10 +22,11 @@ from typing import Any, TypeVar
 import numpy as np
 from platformdirs import user_cache_path
 
-__all__ = ["JIT", "kernel", "run_split", "thread_count"]
+__all__ = ["JIT", "kernel", "run_split", "run_together", "thread_count"]
 
 JIT = os.environ.get("DRG_ENGINE_NO_JIT", "") in ("", "0")
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -84,6 +85,13 @@ def thread_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def run_together(works: Iterable[Callable[[], T]]) -> list[T]:
+    """Results of several pieces of work, each in a thread of its own; the first error is raised."""
+    listed = list(works)
+    with ThreadPoolExecutor(max_workers=max(1, len(listed))) as pool:
+        return [future.result() for future in [pool.submit(work) for work in listed]]
 
 
 def run_split(

@@ -8,7 +8,7 @@ import numpy as np
 
 from drg_engine._jit import kernel
 
-__all__ = ["LONGEST_CODE", "encode_rows", "find_repeats", "spread_rows"]
+__all__ = ["LONGEST_CODE", "ROW_MASK", "encode_rows", "find_repeats", "hash_ids", "spread_rows"]
 
 LONGEST_CODE = 64
 """Bytes of the longest text taken for a code."""
@@ -17,7 +17,11 @@ _FNV_START = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _FOLD = np.uint64(32)
-_SPACE, _TAB, _COMMA, _SEMICOLON, _BAR, _PLUS = 32, 9, 44, 59, 124, 43
+ROW_MASK = 0xFFFFFF
+"""Largest row number that the set of ids holds."""
+_ROW_BITS = np.uint64(ROW_MASK)
+_SPACE, _TAB, _NEWLINE, _RETURN = 32, 9, 10, 13
+_COMMA, _SEMICOLON, _BAR, _PLUS, _DASH = 44, 59, 124, 43, 45
 _LOWER_A, _LOWER_X, _LOWER_Z, _UPPER_X, _CASE = 97, 120, 122, 88, 32
 
 
@@ -62,7 +66,7 @@ def encode_rows(
     first_row: int,
     out_offsets: Any,
     out: Any,
-    too_long: Any,
+    unfit: Any,
     slots: Any,
     hashes: Any,
     data: Any,
@@ -73,7 +77,8 @@ def encode_rows(
 
     offsets int64 (n+1,), text uint8: rows of codes joined by ``|`` (``,`` and ``;`` also).  Writes
     places to ``out`` and their bounds to ``out_offsets``.  An empty first code is kept where others
-    follow it; other empty ones are passed over.  Marks rows with a code over LONGEST_CODE bytes.
+    follow it; other empty ones are passed over.  One or two dashes alone are empty.  Marks rows
+    with a code over LONGEST_CODE bytes or with a line's end within.
     Returns the row it stopped before, because the dictionary must grow, or n.
     """
     word = np.zeros(LONGEST_CODE + 1, dtype=np.uint8)
@@ -92,11 +97,12 @@ def encode_rows(
         number = 0
         row_start = written
         while at <= end:
-            while at < end and (text[at] == _SPACE or text[at] == _TAB):
+            while at < end and (text[at] == _SPACE or _TAB <= text[at] <= _RETURN):
                 at += 1
             length = 0
             last = 0
             previous = _PLUS
+            broken = False
             while at < end:
                 letter = text[at]
                 if letter == _BAR or letter == _COMMA or letter == _SEMICOLON:
@@ -108,13 +114,19 @@ def encode_rows(
                 if length < LONGEST_CODE:
                     word[length] = letter
                 length += 1
-                if letter != _SPACE and letter != _TAB:
+                if letter > _SPACE or letter < _TAB or _RETURN < letter < _SPACE:
                     last = length
+                    if broken:
+                        unfit[i] = True
+                elif letter == _NEWLINE or letter == _RETURN:
+                    broken = True
                 previous = letter
                 at += 1
             at += 1
             if last > LONGEST_CODE:
-                too_long[i] = True
+                unfit[i] = True
+                last = 0
+            if 0 < last <= 2 and word[0] == _DASH and word[last - 1] == _DASH:
                 last = 0
             if last > 0 or number == 0:
                 out[written] = _place_of(word, last, slots, hashes, data, starts, counts)
@@ -140,35 +152,33 @@ def spread_rows(places: Any, value_offsets: Any, values: Any, out_offsets: Any, 
 
 
 @kernel
-def find_repeats(
-    offsets: Any, text: Any, row_numbers: Any, slots: Any, keys: Any, repeats: Any
-) -> int:
-    """Note each row's id in the set; where it is there already, the row it first stood in.
-
-    slots uint64 (a power of two, 2) is the set: hash and row number, hash 0 is free.  Writes the
-    hashes to ``keys`` (n,) and to ``repeats`` int64 (n,) 0 for a new id, else the earlier row.
-    Ids are told apart by 64 bits of hash.  Returns how many ids were new.  The hashes are made
-    first, so that the look-ups, each a miss of the cache, can overlap.
-    """
-    mask = np.uint64(slots.shape[0] - 1)
+def hash_ids(offsets: Any, text: Any, keys: Any) -> None:
+    """Write a 64-bit hash of each id to ``keys`` (n,)."""
     for i in range(keys.size):
         key = _FNV_START
         for k in range(offsets[i], offsets[i + 1]):
             key = (key ^ np.uint64(text[k])) * _FNV_PRIME
         key = (key ^ (key >> _FOLD)) * _MIX
-        key = key ^ (key >> _FOLD)
-        keys[i] = key if key != 0 else _MIX
-    fresh = 0
+        keys[i] = key ^ (key >> _FOLD)
+
+
+@kernel
+def find_repeats(keys: Any, rows: Any, slots: Any, adding: bool, repeats: Any) -> None:
+    """Look each id's hash up in a table of slots; where it stands, note the row it first stood in.
+
+    slots uint64 (a power of two): the hash's upper 40 bits and the row in the lower 24, 0 free; the
+    lower bits of the hash are the place.  Rows past ROW_MASK are held as ROW_MASK.  Writes
+    ``repeats`` int64 (n,) where it is 0; adds the ids not found when ``adding``.
+    """
+    mask = np.uint64(slots.size - 1)
     for i in range(keys.size):
-        key = keys[i]
-        at = key & mask
-        while slots[at, 0] != 0 and slots[at, 0] != key:
+        if repeats[i] != 0:
+            continue
+        mark = keys[i] & ~_ROW_BITS
+        at = keys[i] & mask
+        while slots[at] != 0 and (slots[at] & ~_ROW_BITS) != mark:
             at = (at + np.uint64(1)) & mask
-        if slots[at, 0] == key:
-            repeats[i] = np.int64(slots[at, 1])
-        else:
-            slots[at, 0] = key
-            slots[at, 1] = np.uint64(row_numbers[i])
-            repeats[i] = 0
-            fresh += 1
-    return fresh
+        if slots[at] != 0:
+            repeats[i] = np.int64(slots[at] & _ROW_BITS)
+        elif adding:
+            slots[at] = mark | np.uint64(min(rows[i], ROW_MASK))

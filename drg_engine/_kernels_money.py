@@ -13,7 +13,7 @@ AMOUNT_OK, NO_AMOUNT, NOT_A_NUMBER, TOO_FINE = range(4)
 
 _SPACE, _TAB, _PLUS, _MINUS, _COMMA, _POINT, _ZERO, _NINE = 32, 9, 43, 45, 44, 46, 48, 57
 _YUAN_SIGN = (0xC2, 0xA5)
-_MOST_DIGITS = 15
+_MOST_FEN = 10**17
 _NOISE = 1_000_000
 
 
@@ -23,6 +23,7 @@ def fen_of_rows(offsets: Any, text: Any, fen: Any, state: Any) -> None:
 
     offsets int64 (n+1,), text uint8; writes fen int64 (n,) and state int8 (n,).  Decimals past the
     second must be the noise of binary fractions (0.30000000000000004), else the cell is too fine.
+    Amounts past 10**17 fen stay there.
     """
     for i in range(offsets.size - 1):
         at, end = offsets[i], offsets[i + 1]
@@ -39,6 +40,9 @@ def fen_of_rows(offsets: Any, text: Any, fen: Any, state: Any) -> None:
             at += 1
         if at + 1 < end and text[at] == _YUAN_SIGN[0] and text[at + 1] == _YUAN_SIGN[1]:
             at += 2
+            if not negative and at < end and text[at] == _MINUS:
+                negative = True
+                at += 1
         whole = 0
         digits = 0
         decimals = -1
@@ -50,7 +54,7 @@ def fen_of_rows(offsets: Any, text: Any, fen: Any, state: Any) -> None:
             if _ZERO <= letter <= _NINE:
                 digits += 1
                 if decimals < 2:
-                    whole = whole * 10 + (letter - _ZERO)
+                    whole = min(whole * 10 + (letter - _ZERO), _MOST_FEN)
                     if decimals >= 0:
                         decimals += 1
                 elif rest_digits < 6:
@@ -62,11 +66,11 @@ def fen_of_rows(offsets: Any, text: Any, fen: Any, state: Any) -> None:
                 good = False
                 break
             at += 1
-        if not good or digits == 0 or digits - rest_digits > _MOST_DIGITS + 12:
+        if not good or digits == 0:
             state[i] = NOT_A_NUMBER
             continue
         for _ in range(2 - max(decimals, 0)):
-            whole *= 10
+            whole = min(whole * 10, _MOST_FEN)
         for _ in range(6 - rest_digits):
             rest *= 10
         state[i] = AMOUNT_OK

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from drg_engine.codes import CodeBook
 from drg_engine.columns import CaseFormat, ColumnPlan, case_format, plan_columns
-from drg_engine.door import Door, Rejects
-from drg_engine.readers import TextPart, TextTable, open_table, text_column
+from drg_engine.door import Door, Rejects, no_columns
+from drg_engine.errors import Fault, InputError
+from drg_engine.readers import BadRow, TextPart, TextTable, open_table, text_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,8 @@ __all__ = ["MISSING_FEN", "CaseReader", "Cases", "ReadCounts", "joined", "read_c
 
 MISSING_FEN = int(np.iinfo(np.int64).min)
 """Stands for an amount that is not there, in columns of fen."""
+
+_IN_MEMORY = "（内存中的表）"
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class CaseReader:
 
     def __init__(
         self,
-        source: str | Path | pd.DataFrame | pa.Table,
+        source: str | Path | pd.DataFrame | pa.Table | TextTable,
         *,
         mapping: Mapping[str, str | list[str]] | None = None,
         sheet: str | None = None,
@@ -143,12 +146,21 @@ class CaseReader:
         any_part = False
         for part in self.table.parts:
             any_part = True
-            yield self._through(part)
-        if not any_part or len(self.table.bad_rows) > self._told_bad_rows:
-            yield self._through(_empty_part(self.table.headings))
+            yield self._through(part, self._bad_rows_before(part))
+        left = self.table.bad_rows[self._told_bad_rows :]
+        if left or not any_part:
+            yield self._through(_empty_part(self.table.headings), left)
 
-    def _through(self, part: TextPart) -> Cases:
-        fresh = self.table.bad_rows[self._told_bad_rows :]
+    def _bad_rows_before(self, part: TextPart) -> list[BadRow]:
+        """Bad rows not yet told that stand before the part's last row.
+
+        The parser may have met some further on; they wait, so that rows are told in their order.
+        """
+        last = int(part.rows[-1]) if len(part.rows) else 0
+        waiting = self.table.bad_rows[self._told_bad_rows :]
+        return [bad for bad in waiting if bad.row < last]
+
+    def _through(self, part: TextPart, fresh: Sequence[BadRow]) -> Cases:
         self._told_bad_rows += len(fresh)
         columns, rejects = self._door.admit(part, fresh)
         self.counts.read += part.table.num_rows + len(fresh)
@@ -175,22 +187,47 @@ def read_cases(
     return joined(list(reader.parts()))
 
 
-def _opened(source: str | Path | pd.DataFrame | pa.Table, sheet: str | None) -> TextTable:
+def _opened(
+    source: str | Path | pd.DataFrame | pa.Table | TextTable, sheet: str | None
+) -> TextTable:
+    if isinstance(source, TextTable):
+        return source
     if isinstance(source, (str, Path)):
         return open_table(Path(source), sheet=sheet)
     table = source if isinstance(source, pa.Table) else _from_pandas(source)
-    columns = [text_column(column) for column in table.columns]
     headings = tuple(str(name) for name in table.column_names)
+    columns = [
+        _text_or_fault(column, name) for name, column in zip(headings, table.columns, strict=True)
+    ]
     text = pa.table(columns, names=list(headings))
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
-    return TextTable("（内存中的表）", headings, iter([TextPart(text, rows)]))
+    return TextTable(_IN_MEMORY, headings, iter([TextPart(text, rows)]))
+
+
+def _text_or_fault(column: pa.ChunkedArray, name: str) -> pa.Array:
+    try:
+        return text_column(column)
+    except (pa.ArrowException, ValueError) as error:
+        fault = Fault(_IN_MEMORY, "这一列不能当作文本", column=name, found=str(column.type))
+        raise InputError(f"{_IN_MEMORY}不能读", [fault]) from error
 
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:
-    return pa.table(
-        [pa.Array.from_pandas(frame[name]) for name in frame.columns],
-        names=[str(name) for name in frame.columns],
-    )
+    columns = [_from_series(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    return pa.table(columns, names=[str(name) for name in frame.columns])
+
+
+def _from_series(series: pd.Series[Any]) -> pa.Array:
+    """A pandas column; one of mixed values becomes text."""
+    try:
+        return pa.Array.from_pandas(series)
+    except (pa.ArrowException, UnicodeError):
+        empty = series.isna()
+        words = [
+            None if gone else str(value).encode("utf-8", "replace").decode()
+            for value, gone in zip(series.tolist(), empty.tolist(), strict=True)
+        ]
+        return pa.array(words, pa.string())
 
 
 def _empty_part(headings: Sequence[str]) -> TextPart:
@@ -226,6 +263,8 @@ def joined(parts: Sequence[Cases]) -> Cases:
 
 
 def _concat(tables: Sequence[pa.Table]) -> pa.Table:
+    if not tables[0].column_names:
+        return no_columns(sum(table.num_rows for table in tables))
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 

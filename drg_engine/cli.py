@@ -57,6 +57,14 @@ def group_command(
     clinical_codes: Annotated[bool, typer.Option(help="编码为临床版，按对照表转换。")] = False,
 ) -> None:
     """把病例文件分组：输出状态、MDC、ADRG、DRG、严重程度和原因。"""
+    from drg_engine.ahead import ahead
+    from drg_engine.arrow import spare_pandas
+
+    spare_pandas()
+    from drg_engine.readers import open_table
+
+    opened = open_table(cases, sheet=sheet)
+    opened.parts = ahead(opened.parts, depth=3)  # read while the rest is loaded
     from drg_engine.console import counted_rows
     from drg_engine.group_files import group_file
     from grouper_tables import load_scheme
@@ -66,7 +74,7 @@ def group_command(
     with counted_rows("已分组") as tell:
         counts = group_file(
             cases, loaded, out, explain=explain, rejects=rejects, mapping=mapping, sheet=sheet,
-            with_input=with_input, on_part=tell,
+            with_input=with_input, on_part=tell, opened=opened,
         )  # fmt: skip
     _show_counts(counts, loaded.title, out, rejects)
 
@@ -103,22 +111,24 @@ def tables_list() -> None:
 def tables_show(
     scheme: Annotated[str, typer.Argument(help="方案名或文件夹。")],
     what: Annotated[str | None, typer.Argument(help="MDC、ADRG、DRG 或编码。")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="编码全部列出。")] = False,
 ) -> None:
     """查看方案，或其中一个 MDC、ADRG、DRG、编码。"""
     from drg_engine.tables_command import show_scheme
 
-    show_scheme(scheme, what)
+    show_scheme(scheme, what, everything=everything)
 
 
 @tables_app.command("verify")
 def tables_verify(
     scheme: Annotated[str, typer.Argument(help="方案名或文件夹。")],
     accept: Annotated[bool, typer.Option(help="把当前表格的指纹写入说明文件。")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="提示全部列出。")] = False,
 ) -> None:
     """核对方案表格：结构、规则、编码和指纹。"""
     from drg_engine.tables_command import verify
 
-    verify(scheme, accept=accept)
+    verify(scheme, accept=accept, everything=everything)
 
 
 @tables_app.command("diff")

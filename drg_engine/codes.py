@@ -22,11 +22,14 @@ _ASCII = 128
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Codes of n rows: places in a book between offsets, and rows that hold an overlong code."""
+    """Codes of n rows: places in a book between offsets, and rows with what is no code.
+
+    ``unfit`` marks an overlong code or one that runs over a line's end.
+    """
 
     offsets: npt.NDArray[np.int64]
     places: npt.NDArray[np.int32]
-    too_long: npt.NDArray[np.bool_]
+    unfit: npt.NDArray[np.bool_]
 
 
 def _starts() -> npt.NDArray[np.int64]:
@@ -80,16 +83,16 @@ class CodeBook:
         out_offsets = np.zeros(rows + 1, dtype=np.int64)
         separators = int(np.count_nonzero((text == 124) | (text == 44) | (text == 59)))
         out = np.empty(rows + separators + 1, dtype=np.int32)
-        too_long = np.zeros(rows, dtype=np.bool_)
+        unfit = np.zeros(rows, dtype=np.bool_)
         row = 0
         while row < rows:
             row = encode_rows(
-                offsets, text, row, out_offsets, out, too_long,
+                offsets, text, row, out_offsets, out, unfit,
                 self._slots, self._hashes, self._data, self._starts, self._counts,
             )  # fmt: skip
             if row < rows:
                 self._grow(int(offsets[row + 1] - offsets[row]))
-        return Encoded(out_offsets, out[: out_offsets[rows]], too_long)
+        return Encoded(out_offsets, out[: out_offsets[rows]], unfit)
 
     def _encode_dictionary(self, column: pa.DictionaryArray) -> Encoded:
         """Number each distinct value once, then repeat it for its rows."""
@@ -103,7 +106,7 @@ class CodeBook:
         out = np.empty(int(lengths.sum()), dtype=np.int32)
         out_offsets = np.zeros(len(column) + 1, dtype=np.int64)
         spread_rows(places, values.offsets, values.places, out_offsets, out)
-        return Encoded(out_offsets, out, (places >= 0) & values.too_long[places])
+        return Encoded(out_offsets, out, (places >= 0) & values.unfit[places])
 
     def _grow(self, row_bytes: int) -> None:
         """Double what is full and number the codes' slots again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +17,7 @@ from drg_engine.errors import Fault, InputError
 __all__ = ["CaseFormat", "ColumnPlan", "case_format", "plan_columns", "read_mapping"]
 
 _CODES = "codes"
+_LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,15 @@ def read_mapping(path: Path) -> dict[str, str | list[str]]:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"列对照文件 {path.name} 读不出来：{error}") from error
+    faults = [
+        Fault(path.name, '应写作 规范列 = "表头"，编码列可为表头的清单', column=name)
+        for name, wanted in data.items()
+        if not all(
+            isinstance(one, str) for one in (wanted if isinstance(wanted, list) else [wanted])
+        )
+    ]
+    if faults:
+        raise InputError(f"列对照文件 {path.name} 有误", faults)
     return data
 
 
@@ -81,18 +92,22 @@ def plan_columns(
     """
     faults: list[Fault] = []
     seen: dict[str, str] = {}
-    for heading in headings:
-        if heading in seen.values():
+    for heading, count in Counter(headings).items():
+        if count > 1:
             faults.append(Fault(file, "表头重复", 1, heading, mend="删去或改名其中一列"))
         seen.setdefault(_plain(heading), heading)
     sources: dict[str, tuple[str, ...]] = {}
     joined: set[str] = set()
     claimed: set[str] = set()
     for name, wanted in (mapping or {}).items():
-        given = [wanted] if isinstance(wanted, str) else [str(item) for item in wanted]
+        given = [wanted] if isinstance(wanted, str) else list(wanted)
         if name not in form.columns:
             known = "、".join(form.columns)
             faults.append(Fault("列对照", f"没有规范列 {name}", mend=f"可用：{known}"))
+            continue
+        if not given or (len(given) > 1 and form.columns[name]["kind"] != _CODES):
+            fault = Fault("列对照", f"{name} 应对应一列", found="、".join(given) or "空")
+            faults.append(fault)
             continue
         absent = [heading for heading in given if heading not in headings]
         if absent:
@@ -156,7 +171,8 @@ def _missing_fault(
     missing: Sequence[str], headings: Sequence[str], form: CaseFormat, file: str
 ) -> Fault:
     names = "、".join(f"{form.title(name)}（{name}）" for name in missing)
-    found = "，".join(headings[:12]) + ("…" if len(headings) > 12 else "")
+    shown = "，".join(headings[:12])
+    found = shown[:_LONGEST_SHOWN] + ("…" if len(headings) > 12 or shown[_LONGEST_SHOWN:] else "")
     mend = "第一行应为表头；若列名不同，请用 --mapping 给出列对照文件"
     if len(headings) == 1:
         mend = "只读到一列，请检查分隔符（应为逗号、制表符或分号）；" + mend

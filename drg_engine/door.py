@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from drg_engine._kernels_codes import LONGEST_CODE, find_repeats
+from drg_engine._jit import run_together
+from drg_engine._kernels_codes import LONGEST_CODE, find_repeats, hash_ids
 from drg_engine._kernels_money import NO_AMOUNT, NOT_A_NUMBER, TOO_FINE, fen_of_rows
-from drg_engine.codes import CodeBook, text_buffers
+from drg_engine.codes import CodeBook, Encoded, text_buffers
 from drg_engine.columns import CaseFormat, ColumnPlan
 from drg_engine.readers import BadRow, TextPart
 from drg_engine.values import Reading, readers_of
 
-__all__ = ["REJECT_COLUMNS", "Door", "IdSet", "Rejects"]
+__all__ = ["REJECT_COLUMNS", "Door", "IdSet", "Rejects", "no_columns"]
 
 REJECT_COLUMNS = ("file", "row", "case_id", "column", "value", "reason")
 _SCHEMA = pa.schema(
@@ -57,38 +59,41 @@ class Rejects:
 
 
 class IdSet:
-    """The case ids met so far, as 64-bit hashes with the row each first stood in.
+    """The case ids met so far, as hashes with the row each first stood in.
 
-    The set has room for 11 million ids from the start, so that reading ten times the rows takes no
-    more memory; pages are touched as ids arrive.
+    A table has room for 11 million ids from the start, so that reading ten times the rows takes no
+    more memory; more ids get further tables.  Two different ids are taken for one with a chance of
+    about 2⁻⁴⁰ each.
     """
 
     def __init__(self, bits: int = 24) -> None:
-        self._slots = np.zeros((1 << bits, 2), dtype=np.uint64)
-        self._count = 0
+        self._room = (7 << bits) // 10
+        self._tables: list[npt.NDArray[np.uint64]] = []
+        self._size = 1 << bits
+        self._left = 0
 
     def repeats(self, ids: pa.Array, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """For each id, the row it first stood in, or 0 when it is new; adds the new ones."""
-        while (self._count + len(ids)) * 10 > len(self._slots) * 7:
-            self._grow()
-        offsets, text = text_buffers(ids)
-        found = np.zeros(len(ids), dtype=np.int64)
-        keys = np.empty(len(ids), dtype=np.uint64)
-        self._count += find_repeats(offsets, text, rows, self._slots, keys, found)
-        return found
+        """For each id, the row it first stood in, or 0 when it is new; adds the new ones.
 
-    def _grow(self) -> None:
-        used = self._slots[self._slots[:, 0] != 0]
-        self._slots = np.zeros((len(self._slots) * 2, 2), dtype=np.uint64)
-        mask = np.uint64(len(self._slots) - 1)
-        wanted = (used[:, 0] & mask).astype(np.int64)
-        left = np.arange(len(used), dtype=np.int64)
-        while left.size:
-            at = wanted[left]
-            free = self._slots[at, 0] == 0
-            self._slots[at[free]] = used[left[free]]
-            left = left[self._slots[at, 0] != used[left, 0]]
-            wanted[left] = (wanted[left] + 1) & np.int64(mask)
+        Of rows past ROW_MASK only that they are not the first is known: then ROW_MASK.
+        """
+        offsets, text = text_buffers(ids)
+        keys = np.empty(len(ids), dtype=np.uint64)
+        hash_ids(offsets, text, keys)
+        found = np.zeros(len(ids), dtype=np.int64)
+        start = 0
+        while start < len(ids):
+            if self._left == 0:
+                self._tables.append(np.zeros(self._size, dtype=np.uint64))
+                self._left = self._room
+            stop = min(len(ids), start + self._left)
+            piece = slice(start, stop)
+            for table in self._tables[:-1]:
+                find_repeats(keys[piece], rows[piece], table, False, found[piece])
+            find_repeats(keys[piece], rows[piece], self._tables[-1], True, found[piece])
+            self._left -= stop - start
+            start = stop
+        return found
 
 
 class _Ledger:
@@ -175,8 +180,7 @@ class Door:
         self._wanted = wanted
         self._readers = readers_of(form.values, form.ranges)
         self._ids = IdSet()
-        self._diagnoses = CodeBook()
-        self._procedures = CodeBook()
+        self._books = {"diagnoses": CodeBook(), "procedures": CodeBook()}
 
     def admit(self, part: TextPart, bad_rows: Sequence[BadRow]) -> tuple[dict[str, Any], Rejects]:
         """Typed columns of the rows let in, and what is told of the rest."""
@@ -184,9 +188,7 @@ class Door:
         ledger = _Ledger(self._file, part, ids)
         numbers = self._numbers(part.table, ledger)
         self._check_ages(part.table, numbers, ledger)
-        encoded = {
-            name: self._codes(part.table, name, ledger) for name in ("diagnoses", "procedures")
-        }
+        encoded = self._codes(part.table, ledger)
         extra, computed_stay = self._extra(part.table, ledger)
         if computed_stay is not None:
             numbers["los"] = np.where(numbers["los"] < 0, computed_stay, numbers["los"])
@@ -205,7 +207,7 @@ class Door:
         table: pa.Table,
     ) -> dict[str, Any]:
         everything = bool(keep.all())
-        mask = pa.array(keep)
+        mask = None if everything else pa.array(keep)
         columns: dict[str, Any] = {"case_id": ids if everything else ids.filter(mask)}
         for name, dtype in _DTYPES.items():
             column = numbers[name].astype(dtype)
@@ -217,10 +219,9 @@ class Door:
             columns[f"{short}_offsets"], columns[short] = offsets, places
         flags = extra.pop("flags", None)
         others = table.select(list(self._plan.others)) if self._wanted is None else table.select([])
-        kept_extra = pa.table(extra) if extra else _no_columns(len(keep))
+        kept_extra = pa.table(extra) if extra else no_columns(len(keep))
         columns.update(
-            diagnoses=self._diagnoses,
-            procedures=self._procedures,
+            **self._books,
             flags=flags if flags is None or everything else flags.filter(mask),
             extra=kept_extra if everything else kept_extra.filter(mask),
             others=others if everything else others.filter(mask),
@@ -247,7 +248,8 @@ class Door:
         ledger.refuse(empty, title, ids, "不能为空")
         first = np.zeros(len(ids), dtype=np.int64)
         fresh = ~ledger.out
-        first[fresh] = self._ids.repeats(ids.filter(pa.array(fresh)), part.rows[fresh])
+        told = ids if fresh.all() else ids.filter(pa.array(fresh))
+        first[fresh] = self._ids.repeats(told, part.rows[fresh])
         again = first > 0
         if again.any():
             reasons = pc.binary_join_element_wise(
@@ -294,20 +296,27 @@ class Door:
         days[contradicts] = -1.0
         weight[weight == 0] = -1.0
 
-    def _codes(self, table: pa.Table, name: str, ledger: _Ledger) -> Any:
-        book = self._diagnoses if name == "diagnoses" else self._procedures
+    def _codes(self, table: pa.Table, ledger: _Ledger) -> dict[str, Encoded]:
+        """Number the codes of both kinds, each by a thread of its own: their books are apart."""
+        columns = {name: self._code_column(table, name) for name in self._books}
+        encoded = run_together(
+            partial(book.encode, columns[name]) for name, book in self._books.items()
+        )
+        found = dict(zip(self._books, encoded, strict=True))
+        for name, codes in found.items():
+            reason = f"不是编码：超过 {LONGEST_CODE} 个字节，或中间有换行"
+            ledger.refuse(codes.unfit, self._heading(name), columns[name], reason)
+        return found
+
+    def _code_column(self, table: pa.Table, name: str) -> pa.Array:
+        """The codes of each row in one cell, the principal one first."""
         sources = self._plan.sources.get(name)
         if not sources:
-            return book.encode(pa.nulls(len(table), pa.string()))
+            return pa.nulls(len(table), pa.string())
         if len(sources) == 1:
-            column = one_array(table[sources[0]])
-        else:
-            parts = [_plain_text(one_array(table[heading])) for heading in sources]
-            column = pc.binary_join_element_wise(*parts, "|")
-        encoded = book.encode(column)
-        title = self._heading(name)
-        ledger.refuse(encoded.too_long, title, column, f"编码超过 {LONGEST_CODE} 个字节")
-        return encoded
+            return one_array(table[sources[0]])
+        parts = [_plain_text(one_array(table[heading])) for heading in sources]
+        return pc.binary_join_element_wise(*parts, "|")
 
     def _extra(
         self, table: pa.Table, ledger: _Ledger
@@ -322,7 +331,8 @@ class Door:
             if column is None:
                 continue
             if kind == "money":
-                extra[name] = read_money(column, self._heading(name), ledger)
+                most = self._form.ranges["money"][1]
+                extra[name] = read_money(column, self._heading(name), ledger, most)
             elif kind == "date":
                 days[name] = read_column(column, self._readers["date"], self._heading(name), ledger)
                 extra[name] = _dates(days[name])
@@ -374,19 +384,20 @@ def read_column(
         words = [reading[which] for reading in readings]
         if any(words):
             mask = np.array([bool(word) for word in words])[places]
-            tell(mask, title, column, pa.array(words).take(pa.array(places)))
+            tell(mask, title, column, pa.array(words, pa.string()).take(pa.array(places)))
     values = np.array([reading[0] for reading in readings], dtype=np.float64)
     return np.asarray(values[places], dtype=np.float64)
 
 
-def read_money(column: pa.Array, title: str, ledger: _Ledger) -> pa.Array:
-    """Yuan in text to int64 fen, null where empty."""
+def read_money(column: pa.Array, title: str, ledger: _Ledger, most: float) -> pa.Array:
+    """Yuan in text, of magnitude up to ``most``, to int64 fen; null where empty."""
     offsets, text = text_buffers(column)
     fen = np.zeros(len(column), dtype=np.int64)
     state = np.zeros(len(column), dtype=np.int8)
     fen_of_rows(offsets, text, fen, state)
     ledger.refuse(state == NOT_A_NUMBER, title, column, "不是金额（元）")
     ledger.refuse(state == TOO_FINE, title, column, "金额多于两位小数")
+    ledger.refuse(np.abs(fen) > round(most * 100), title, column, f"金额超过 {most:,.2f} 元")
     return pa.array(fen, mask=state == NO_AMOUNT)
 
 
@@ -412,7 +423,8 @@ def _category(column: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(places.cast(pa.int32()), distinct.dictionary)
 
 
-def _no_columns(rows: int) -> pa.Table:
+def no_columns(rows: int) -> pa.Table:
+    """A table of so many rows and no columns."""
     return pa.table({"_": pa.nulls(rows)}).select([])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from drg_engine.ahead import ahead
 from drg_engine.cases import CaseReader, Cases, ReadCounts
 from drg_engine.columns import read_mapping
 from drg_engine.door import REJECT_COLUMNS
 from drg_engine.errors import Fault, InputError
 from drg_engine.explanation import Explainer
 from drg_engine.grouping import REASON_WORDS, CodeLookup, Grouping, group
+from drg_engine.text_tables import TextTable
 from drg_engine.writers import TableWriter, check_suffix, open_writer
 from grouper_tables import Scheme
 
@@ -71,18 +72,23 @@ def group_file(
     sheet: str | None = None,
     with_input: bool = False,
     on_part: Callable[[int], None] | None = None,
+    opened: TextTable | None = None,
 ) -> GroupCounts:
     """Group the cases of ``source`` and write the results to ``out``, in the order of the rows.
 
     Output columns: case_id, status, mdc, adrg, drg, severity, reason; then, if asked, what came in.
     explain: file for the path of each case.  rejects: file for the rows that stayed out.  on_part:
-    called with the number of rows read so far.  Raises InputError; then no output stands.
+    called with the number of rows read so far.  opened: ``source``, where it is being read already.
+     Raises InputError; then no output stands.
     """
     targets = [path for path in (out, explain, rejects) if path is not None]
     _check_targets(source, targets)
     wanted = None if with_input else GROUPING_COLUMNS
     reader = CaseReader(
-        source, mapping=read_mapping(mapping) if mapping else None, sheet=sheet, wanted=wanted
+        opened or source,
+        mapping=read_mapping(mapping) if mapping else None,
+        sheet=sheet,
+        wanted=wanted,
     )
     counts = GroupCounts()
     with ExitStack() as stack:
@@ -92,7 +98,7 @@ def group_file(
         )
         explainer = Explainer(scheme)
         lookup = CodeLookup(scheme)
-        for cases in _ahead(reader.parts()):
+        for cases in ahead(reader.parts()):
             grouping = group(cases, scheme, lookup=lookup)
             counts.add(grouping)
             counts.unknown_codes.update(lookup.unknown(cases))
@@ -123,7 +129,9 @@ def _write(writer: TableWriter | None, cases: Cases, grouping: Grouping, with_in
     if writer is None:
         return
     results = grouping.table()
-    table = pa.table([cases.case_id, *results.columns], names=["case_id", *results.column_names])
+    table = pa.Table.from_arrays(
+        [cases.case_id, *results.columns], names=["case_id", *results.column_names]
+    )
     if with_input:
         for name, column in _inputs(cases):
             taken = name in table.column_names
@@ -158,12 +166,3 @@ def _explained(explainer: Explainer, cases: Cases, grouping: Grouping) -> pa.Tab
     return pa.table(
         [cases.case_id, drg, pa.array(lines, pa.string())], names=list(_EXPLAIN_COLUMNS)
     )
-
-
-def _ahead(parts: Iterator[Cases]) -> Iterator[Cases]:
-    """The same parts, the next one being read while the last one is worked on."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        coming = pool.submit(next, parts, None)
-        while (part := coming.result()) is not None:
-            coming = pool.submit(next, parts, None)
-            yield part

@@ -82,7 +82,10 @@ class Grouping:
     reason: npt.NDArray[np.int8]
 
     def table(self) -> pa.Table:
-        """The results as text columns: status, mdc, adrg, drg, severity, reason."""
+        """The results as text: status, mdc, adrg, drg, severity, reason.
+
+        Each column is a dictionary (int32 places of its words).
+        """
         scheme = self.scheme
         words = {
             "status": STATUS,
@@ -92,7 +95,8 @@ class Grouping:
             "severity": (*SEVERITIES, ""),
             "reason": REASONS,
         }
-        return pa.table({name: _worded(getattr(self, name), word) for name, word in words.items()})
+        columns = [_worded(getattr(self, name), word) for name, word in words.items()]
+        return pa.Table.from_arrays(columns, names=list(words))
 
     def counts(self) -> dict[str, int]:
         """Number of cases by status."""
@@ -111,11 +115,11 @@ class CaseResult(NamedTuple):
     reason: str
 
 
-def _worded(places: npt.NDArray[np.signedinteger], words: Sequence[str]) -> pa.Array:
+def _worded(places: npt.NDArray[np.signedinteger], words: Sequence[str]) -> pa.DictionaryArray:
     """Text by number; -1 is the last word."""
     at = places.astype(np.int32)
     at[at < 0] = len(words) - 1
-    return pa.array(words, pa.string()).take(pa.array(at))
+    return pa.DictionaryArray.from_arrays(pa.array(at), pa.array(words, pa.string()))
 
 
 class CodeLookup:
@@ -166,7 +170,7 @@ def group(
     where the cases are one part of several.
     """
     n = cases.n
-    result = _no_results(n)
+    result = empty_results(n)
     columns = case_columns(cases, lookup or CodeLookup(scheme), scheme)
     rules = scheme.rules
     run_split(lambda start, stop: group_rows(rules, columns, result, start, stop), n,
@@ -174,7 +178,7 @@ def group(
     return Grouping(scheme, *result)
 
 
-def _no_results(n: int) -> ResultColumns:
+def empty_results(n: int) -> ResultColumns:
     return ResultColumns(
         np.empty(n, np.int8),
         np.empty(n, np.int8),
@@ -279,7 +283,7 @@ def group_one(
         np.arange(len(proc), dtype=np.int32),
         *_looked_up(dx, proc, scheme),
     )
-    result = _no_results(1)
+    result = empty_results(1)
     group_rows(scheme.rules, columns, result, 0, 1)
     return CaseResult(
         STATUS[result.status[0]],

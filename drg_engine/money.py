@@ -21,6 +21,7 @@ Fen = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _LAST_PLACES = 2.0**-50
+_MOST_FEN = 10**16
 
 
 def to_fen(yuan: npt.ArrayLike) -> Fen:
@@ -39,14 +40,17 @@ def to_yuan(fen: npt.ArrayLike) -> Floats:
 def fen_from_text(text: str) -> int:
     """Read one amount in yuan (``1,234.50``) as fen.
 
-    Raises ValueError where it is not a number or has more than two decimals that count.
+    Raises ValueError where it is not a number, has more than two decimals that count, or is beyond
+    a hundred trillion yuan.
     """
+    plain = text.strip().replace(",", "").replace("，", "").replace("¥", "").replace("￥", "")
     try:
-        value = Decimal(text.strip().replace(",", "").replace("，", "").lstrip("¥￥"))
-        fen = value.scaleb(2)
+        fen = Decimal(plain).scaleb(2)
         whole = fen.to_integral_value(rounding=ROUND_HALF_UP)
     except InvalidOperation as error:
         raise ValueError(f"不是金额：{text!r}") from error
+    if not fen.is_finite() or abs(fen) > _MOST_FEN or "_" in plain:
+        raise ValueError(f"不是金额，或数字过大：{text!r}")
     if whole != fen:
         raise ValueError(f"金额多于两位小数：{text!r}")
     return int(whole)

@@ -17,10 +17,12 @@ __all__ = ["Reading", "readers_of"]
 Reading = tuple[float, str, str]
 _LOOKS_LIKE_DATE = re.compile(r"\d{4}[-/年.]\d{1,2}[-/月.]\d{1,2}")
 _DATE = re.compile(
-    r"(\d{4})[-/年.](\d{1,2})[-/月.](\d{1,2})日?(?:[T ]\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d+)?)?)?"
+    r"(\d{4})[-/年.](\d{1,2})[-/月.](\d{1,2})日?"
+    r"(?:[T ]\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 )
 _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\d{6})?")
-_DURATION = re.compile(r"(\d+)/(\d+)/(\d+)")
+_DURATION = re.compile(r"(\d{1,5})/(\d{1,2})/(\d{1,2})")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _EPOCH = dt.date(1970, 1, 1)
 MISSING = -1.0
 
@@ -30,10 +32,9 @@ def _plain(text: str) -> str:
 
 
 def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
+    if not _NUMBER.fullmatch(text):
         return None
+    value = float(text)
     return value if abs(value) < 1e15 else None
 
 
@@ -44,7 +45,7 @@ def whole_number(low: float, high: float, unit: str) -> Callable[[str], Reading]
         word = _plain(text)
         if word in ("", "-", "--"):
             return MISSING, "", ""
-        value = _number(word.removesuffix(unit))
+        value = _number(word.removesuffix(unit).rstrip())
         if value is None:
             looks_like_date = _LOOKS_LIKE_DATE.match(word)
             reason = "这是日期，应为数字" if looks_like_date else f"不是数字，应为整数（{unit}）"
@@ -68,8 +69,9 @@ def hours(low: float, high: float) -> Callable[[str], Reading]:
         match = _DURATION.fullmatch(word)
         if match:
             days, whole, minutes = (int(part) for part in match.groups())
-            return days * 24 + whole + minutes / 60, "", ""
-        value = _number(word)
+            value: float | None = days * 24 + whole + minutes / 60
+        else:
+            value = _number(word)
         if value is None or not low <= value <= high:
             return MISSING, "应为小时数，或 天/小时/分钟", ""
         return value, "", ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,17 +13,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from drg_engine.codes import text_buffers
 from drg_engine.errors import Fault, InputError
-from drg_engine.files import written_aside
+from drg_engine.files import plain_text, written_aside
 
 __all__ = ["TableWriter", "check_suffix", "open_writer", "write_table"]
 
 _SUFFIXES = (".csv", ".xlsx", ".parquet")
-_FORMULA_BYTES = np.frombuffer(b"=+-@\t\r", dtype=np.uint8)
+_STARTS_FORMULA = np.isin(np.arange(256), list(b"=+-@\t\r"))
+_CSV_BATCH = 1 << 16
 _SHEET_ROWS = 1_048_576
+_NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF])
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -33,7 +36,10 @@ class TableWriter(Protocol):
 
 
 def check_suffix(path: Path) -> None:
-    """Raise InputError unless the suffix is one that can be written."""
+    """Raise InputError unless the suffix is one that can be written and no folder is there."""
+    if path.is_dir():
+        fault = Fault(path.name, "这是文件夹", mend="给出文件名")
+        raise InputError(f"写不进 {path}", [fault])
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(
             f"不能写成这种文件：{path.name}",
@@ -50,7 +56,7 @@ def open_writer(path: Path, *, bom: bool = False) -> Iterator[TableWriter]:
     text cell.
     """
     check_suffix(path)
-    with written_aside(path) as aside:
+    with _told(path), written_aside(path) as aside:
         kind = path.suffix.lower()
         writer: Any
         if kind == ".csv":
@@ -60,9 +66,33 @@ def open_writer(path: Path, *, bom: bool = False) -> Iterator[TableWriter]:
         else:
             writer = _SheetWriter(aside, path.name)
         try:
-            yield writer
+            yield _Telling(writer, path)
         finally:
             writer.close()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tell in words where the system does not let a file be written."""
+    try:
+        yield
+    except OSError as error:
+        mend = "检查文件夹是否存在、可写，磁盘是否已满，文件是否正被 Excel 打开"
+        raise InputError(
+            f"写不进 {path}", [Fault(path.name, "系统不让写", found=error.strerror, mend=mend)]
+        ) from error
+
+
+class _Telling:
+    """A writer whose failures name its own file, wherever several are open."""
+
+    def __init__(self, writer: TableWriter, path: Path) -> None:
+        self._writer = writer
+        self._path = path
+
+    def write(self, table: pa.Table) -> None:
+        with _told(self._path):
+            self._writer.write(table)
 
 
 def write_table(path: Path, table: pa.Table, *, bom: bool = False) -> None:
@@ -72,23 +102,47 @@ def write_table(path: Path, table: pa.Table, *, bom: bool = False) -> None:
 
 
 class _CsvWriter:
+    """Quotes text only in the parts where some of it needs quotes."""
+
     def __init__(self, path: Path, bom: bool) -> None:
         self._sink = path.open("wb")
         if bom:
             self._sink.write(_BOM)
-        self._writer: Any = None
+        self._begun = False
 
     def write(self, table: pa.Table) -> None:
-        safe = pa.table([_safe(column) for column in table.columns], names=table.column_names)
-        if self._writer is None:
-            options = pacsv.WriteOptions(quoting_style="needed", batch_size=1 << 16)
-            self._writer = pacsv.CSVWriter(self._sink, safe.schema, write_options=options)
-        self._writer.write_table(safe)
+        columns = [_safe(column) for column in table.columns]
+        if not self._begun:
+            self._write_headings([plain_text(name) for name in table.column_names])
+            self._begun = True
+        style = "needed" if any(_needs_quotes(column) for column in columns) else "none"
+        options = pacsv.WriteOptions(
+            include_header=False, quoting_style=style, batch_size=_CSV_BATCH
+        )
+        texts = [
+            column.dictionary.take(column.indices)
+            if pa.types.is_dictionary(column.type)
+            else column
+            for column in columns
+        ]
+        pacsv.write_csv(pa.table(texts, names=table.column_names), self._sink, options)
+
+    def _write_headings(self, names: list[str]) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(names)
+        self._sink.write(line.getvalue().encode())
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
         self._sink.close()
+
+
+def _needs_quotes(column: pa.Array) -> bool:
+    """Whether some text holds a separator, a quote or a line break."""
+    text = column.dictionary if pa.types.is_dictionary(column.type) else column
+    if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
+        return False
+    _, data = text_buffers(text, fold=False)
+    return any(bool((data == sign).any()) for sign in b',"\n\r')
 
 
 def _safe(column: pa.ChunkedArray) -> pa.Array:
@@ -98,7 +152,7 @@ def _safe(column: pa.ChunkedArray) -> pa.Array:
         array = pa.concat_arrays(array.chunks)
     if pa.types.is_dictionary(array.type):
         values = _safe_text(array.dictionary.cast(pa.string()))
-        return values.take(array.indices)
+        return pa.DictionaryArray.from_arrays(array.indices, values)
     is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
     return _safe_text(array) if is_text else array
 
@@ -110,11 +164,16 @@ def _safe_text(array: pa.Array) -> pa.Array:
         return array
     filled = np.diff(offsets) > 0
     first = text[np.minimum(offsets[:-1], text.size - 1)]
-    risky = filled & np.isin(first, _FORMULA_BYTES)
+    risky = filled & _STARTS_FORMULA[first]
     if not risky.any():
         return array
     marked = pc.binary_join_element_wise("'", array, "")
     return pc.if_else(pa.array(risky), marked, array)
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text as such, where it came as a dictionary."""
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 class _ParquetWriter:
@@ -123,9 +182,14 @@ class _ParquetWriter:
         self._writer: Any = None
 
     def write(self, table: pa.Table) -> None:
+        plain = pa.Table.from_arrays(
+            [_decoded(column) for column in table.columns], names=table.column_names
+        )
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema)
-        self._writer.write_table(table.cast(self._writer.schema))
+            import pyarrow.parquet as pq
+
+            self._writer = pq.ParquetWriter(self._path, plain.schema)
+        self._writer.write_table(plain.cast(self._writer.schema))
 
     def close(self) -> None:
         if self._writer is not None:
@@ -173,5 +237,5 @@ class _SheetWriter:
 
 
 def _printable(text: str) -> str:
-    """Text without the control characters that a workbook cannot hold."""
-    return "".join(sign for sign in text if sign >= " " or sign in "\t\n\r")
+    """Text without the characters that a workbook cannot hold."""
+    return text.translate(_NOT_IN_XML)

@@ -14,6 +14,8 @@ __all__ = ["CodeWarning", "check_structure", "unknown_codes"]
 PARTITIONS = ("surgical", "procedure", "medical")
 SEVERITIES = ("all", "mcc", "cc", "none")
 LEVELS = ("mcc", "cc")
+MOST_MDCS = 64
+"""Tables of MDCs that a diagnosis stands in are the bits of one word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,18 @@ def check_structure(source: SchemeSource, rules: Mapping[str, list[Alternative]]
     _refers(tables["group_rules"], "drg", drgs, "没有这个病组", faults)
     _refers(tables["rules"], "adrg", adrgs, "规则所属的 ADRG 不存在", faults)
     _refers(tables["groups"], "parent", drgs | {""}, "上级病组不存在", faults)
+    _check_parents(tables["groups"], faults)
     _unique(tables["complications"], "code", faults)
     _check_numbers(tables["groups"], "weight", faults)
-    _check_complete(source, mdcs, adrgs, rules, faults)
+    _check_numbers(tables["rates"], "yuan_per_weight", faults, empty=False)
+    if len(mdcs) > MOST_MDCS:
+        faults.append(Fault(source.folder.name, f"MDC 多于 {MOST_MDCS} 个"))
+    _check_complete(source, rules, faults)
     return faults
 
 
 def _check_complete(
     source: SchemeSource,
-    mdcs: set[str],
-    adrgs: set[str],
     rules: Mapping[str, list[Alternative]],
     faults: list[Fault],
 ) -> None:
@@ -92,7 +96,7 @@ def _check_ranks(table: Table, within: str | None, faults: list[Fault]) -> None:
     owners = table.column(within) if within else [""] * len(ranks)
     for i, (owner, text) in enumerate(zip(owners, ranks, strict=True)):
         file, row = table.where(i)
-        if not text.isdigit():
+        if not text.isdecimal():
             faults.append(Fault(file, "缺少次序，应为正整数", row, "rank", text or "空"))
             continue
         key = (owner, int(text))
@@ -116,15 +120,36 @@ def _refers(table: Table, column: str, known: set[str], message: str, faults: li
             faults.append(Fault(file, message, row, column, value))
 
 
-def _check_numbers(table: Table, column: str, faults: list[Fault]) -> None:
+def _check_parents(table: Table, faults: list[Fault]) -> None:
+    """A sub-group stands in its parent's ADRG, and going up from it ends at a group of its own."""
+    adrg_of = {drg: adrg for drg, adrg in table.pick("drg", "adrg")}  # noqa: C416
+    parent_of = {drg: parent for drg, parent in table.pick("drg", "parent") if parent in adrg_of}
+    for i, drg in enumerate(table.column("drg")):
+        file, row = table.where(i)
+        parent = parent_of.get(drg)
+        if parent is None:
+            continue
+        if adrg_of[parent] != adrg_of[drg]:
+            faults.append(Fault(file, "上级病组属于另一个 ADRG", row, "parent", parent))
+        path = [drg]
+        while parent is not None and parent not in path:
+            path.append(parent)
+            parent = parent_of.get(parent)
+        if parent == drg:
+            message = f"上级病组成了环：{' → '.join((*path, drg))}"
+            faults.append(Fault(file, message, row, "parent", parent))
+
+
+def _check_numbers(table: Table, column: str, faults: list[Fault], *, empty: bool = True) -> None:
     for i, value in enumerate(table.column(column)):
         try:
-            good = value == "" or 0 <= float(value) < 1e6
+            good = (empty and value == "") or 0 <= float(value) < 1e6
         except ValueError:
             good = False
         if not good:
             file, row = table.where(i)
-            faults.append(Fault(file, "应为非负数字或空", row, column, value))
+            message = "应为非负数字或空" if empty else "应为非负数字"
+            faults.append(Fault(file, message, row, column, value))
 
 
 def unknown_codes(source: SchemeSource) -> list[CodeWarning]:

@@ -157,7 +157,8 @@ def folders_of(folder: Path) -> list[Path]:
             current = None
         else:
             sibling = current.parent / str(base)
-            current = sibling if (sibling / "scheme.toml").is_file() else scheme_folder(str(base))
+            is_sibling = (sibling / "scheme.toml").is_file()
+            current = sibling.resolve() if is_sibling else scheme_folder(str(base))
     return chain
 
 
@@ -193,11 +194,9 @@ def read_manifest(folder: Path) -> Manifest:
     options: dict[str, Any] = {name: values[0] for name, values in OPTIONS.items()}
     result_codes: dict[str, str] = {"ungrouped": "0000", "ambiguous_suffix": "QY"}
     for place, document in zip(reversed(chain), reversed(documents), strict=True):
-        _merge_options(options, document.get("options", {}), place, faults)
-        result_codes.update(document.get("result_codes", {}))
-    for key in ("name", "title", "edition", "authority", "document", "effective_from"):
-        if key not in own:
-            faults.append(Fault(f"{folder.name}/scheme.toml", f"缺少必填项 {key}"))
+        _merge_options(options, _section(document, "options", place), place, faults)
+        result_codes.update(_section(document, "result_codes", place))
+    faults.extend(_manifest_faults(own, f"{folder.name}/scheme.toml"))
     if faults:
         raise TableError(f"分组方案 {folder.name} 的说明文件有误", faults)
     return Manifest(
@@ -212,9 +211,29 @@ def read_manifest(folder: Path) -> Manifest:
         options=options,
         ungrouped_code=result_codes["ungrouped"],
         ambiguous_suffix=result_codes["ambiguous_suffix"],
-        provenance=own.get("provenance", {}),
+        provenance=_section(own, "provenance", folder),
         tables_sha256=own.get("tables_sha256"),
     )
+
+
+def _manifest_faults(own: Mapping[str, Any], file: str) -> Iterator[Fault]:
+    for key in ("name", "title", "edition", "authority", "document", "effective_from"):
+        if key not in own:
+            yield Fault(file, f"缺少必填项 {key}")
+        elif key == "effective_from":
+            if not isinstance(own[key], dt.date):
+                yield Fault(file, "应为日期，如 2024-01-01（不加引号）", column=key)
+        elif not isinstance(own[key], str):
+            yield Fault(file, "应为加引号的文字", column=key, found=str(own[key]))
+
+
+def _section(document: Mapping[str, Any], name: str, place: Path) -> Mapping[str, Any]:
+    """A table of the manifest, empty where it is not there.  Raises TableError for another kind."""
+    section = document.get(name, {})
+    if not isinstance(section, Mapping):
+        fault = Fault(f"{place.name}/scheme.toml", f"{name} 应写作 [{name}] 一节")
+        raise TableError(f"分组方案 {place.name} 的说明文件有误", [fault])
+    return section
 
 
 def _merge_options(
@@ -250,29 +269,39 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_table(path: Path, columns: tuple[str, ...], faults: list[Fault]) -> Table:
-    """Read one CSV table as text; missing columns and short rows go to ``faults``."""
+    """Read one CSV table as trimmed text; missing columns and short rows go to ``faults``."""
     label = f"{path.parent.name}/{path.name}"
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream)
-        heading = tuple(cell.strip() for cell in next(reader, []))
-        missing = [name for name in columns if name not in heading]
-        if missing:
-            faults.append(
-                Fault(label, f"缺少列 {'、'.join(missing)}", row=1, found=",".join(heading))
-            )
-            return Table(path.stem, columns, [], [])
-        rows: list[tuple[str, ...]] = []
-        origins: list[tuple[str, int]] = []
-        for row in reader:
-            if not any(row):
-                continue
-            if len(row) != len(heading):
-                message = f"应有 {len(heading)} 列，实有 {len(row)} 列"
-                faults.append(Fault(label, message, row=reader.line_num, found=",".join(row)))
-                continue
-            rows.append(tuple(row))
-            origins.append((label, reader.line_num))
-    return Table(path.stem, heading, rows, origins)
+    table = Table(path.stem, columns, [], [])
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            table = _table_of(csv.reader(stream), path.stem, columns, label, faults)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        faults.append(Fault(label, "读不出来，应为 UTF-8 编码的 CSV", found=str(error)))
+    return table
+
+
+def _table_of(
+    reader: Any, name: str, columns: tuple[str, ...], label: str, faults: list[Fault]
+) -> Table:
+    heading = tuple(cell.strip() for cell in next(reader, []))
+    missing = [column for column in columns if column not in heading]
+    if missing:
+        found = ",".join(heading)
+        faults.append(Fault(label, f"缺少列 {'、'.join(missing)}", row=1, found=found))
+        return Table(name, columns, [], [])
+    rows: list[tuple[str, ...]] = []
+    origins: list[tuple[str, int]] = []
+    for cells in reader:
+        row = tuple(map(str.strip, cells))
+        if not any(row):
+            continue
+        if len(row) != len(heading):
+            message = f"应有 {len(heading)} 列，实有 {len(row)} 列"
+            faults.append(Fault(label, message, row=reader.line_num, found=",".join(row)))
+            continue
+        rows.append(row)
+        origins.append((label, reader.line_num))
+    return Table(name, heading, rows, origins)
 
 
 def read_source(folder: Path) -> SchemeSource:
@@ -332,6 +361,11 @@ def _read_inherited(name: str, chain: list[Path], faults: list[Fault]) -> Table:
 
 def _edited(table: Table, edit: Table, required: tuple[str, ...], faults: list[Fault]) -> Table:
     """Apply rows marked add and remove.  A row is removed by its required columns."""
+    new = tuple(name for name in edit.columns if name not in (*table.columns, "change"))
+    if new:
+        blank = ("",) * len(new)
+        rows = [(*row, *blank) for row in table.rows]
+        table = Table(table.name, (*table.columns, *new), rows, table.origins)
     places = [table.columns.index(name) for name in required]
     removed: dict[tuple[str, ...], tuple[str, int]] = {}
     added: list[tuple[tuple[str, ...], tuple[str, int]]] = []
@@ -346,7 +380,7 @@ def _edited(table: Table, edit: Table, required: tuple[str, ...], faults: list[F
             file, line = edit.where(i)
             faults.append(Fault(file, "change 只能写 add 或 remove", line, "change", change))
     found: set[tuple[str, ...]] = set()
-    rows: list[tuple[str, ...]] = []
+    rows = []
     origins: list[tuple[str, int]] = []
     for row, origin in zip(table.rows, table.origins, strict=True):
         key = tuple(row[p] for p in places)

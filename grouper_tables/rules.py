@@ -6,13 +6,14 @@ condition is its plain logical negation.  A missing number satisfies no bound.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from drg_engine.code_form import normal_code
 from drg_engine.errors import Fault
-from grouper_tables._source import SchemeSource, Table
+from grouper_tables._source import OPTIONS, SchemeSource, Table
 
 __all__ = [
     "CODE_CONDITIONS",
@@ -92,6 +93,10 @@ def _option_holds(
         file, row = origin
         faults.append(Fault(file, "option 应写作 选项名=值", row, "option", text))
         return False
+    known = [str(one) for one in OPTIONS[name]]
+    if value not in known:
+        file, row = origin
+        faults.append(Fault(file, f"选项 {name} 只能取 {'、'.join(known)}", row, "option", text))
     return str(options[name]) == value
 
 
@@ -113,6 +118,11 @@ def _read_condition(
 
 def _fault_of(kind: str, value: str) -> str:
     if kind in CODE_CONDITIONS:
+        form, colon, rest = value.partition(":")
+        if colon and form in ("adrg", "prefix", "code") and not rest:
+            return f"{form}: 后面缺少编码"
+        if colon and form == "adrg" and CODE_CONDITIONS[kind] == "dx":
+            return "adrg: 指手术，不能用于诊断"
         return "" if value else "缺少编码集名"
     if kind in _BOUNDS:
         return "" if _is_number(value) else "应为数字"
@@ -125,10 +135,10 @@ def _fault_of(kind: str, value: str) -> str:
         return "应为 1（男）或 2（女）"
     if kind == "flag" and not value:
         return "缺少标志名"
-    if kind == "sites_min" and not value.isdigit():
+    if kind == "sites_min" and not value.isdecimal():
         return "应为整数"
     if kind == "discharge_mode" and not all(
-        part.isdigit() and int(part) in _MODES for part in value.split("|")
+        part.isdecimal() and int(part) in _MODES for part in value.split("|")
     ):
         return "应为离院方式代码，多个用 | 分开"
     return ""
@@ -136,10 +146,9 @@ def _fault_of(kind: str, value: str) -> str:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 @dataclass
@@ -185,6 +194,8 @@ class CodeSets:
         kind = CODE_CONDITIONS[condition.kind]
         form, colon, rest = condition.value.partition(":")
         if condition.value == "@mdc":
+            if not owner:
+                self._fault(condition, "@mdc 只能用于 MDC 的入口条件")
             return self.mdc_tables.get(owner, [])
         if colon and form == "prefix":
             return [code for code in self.known[kind] if code.startswith(rest)]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_path
 
+from drg_engine import code_form
 from drg_engine.errors import TableError
 from grouper_tables._arrays import Rules
 from grouper_tables._compile import Compiled, compile_scheme
@@ -188,6 +189,6 @@ def _key(tables: str, options: Mapping[str, Any]) -> str:
     """Hash of everything a snapshot depends on: tables, options, the compiler's own source."""
     chosen = json.dumps(dict(options), sort_keys=True)
     digest = hashlib.sha256(f"{FORMAT}:{tables}:{chosen}".encode())
-    for module in sorted(Path(__file__).parent.glob("_*.py")):
+    for module in (*sorted(Path(__file__).parent.glob("*.py")), Path(code_form.__file__)):
         digest.update(module.read_bytes())
     return digest.hexdigest()

@@ -80,13 +80,14 @@ class _Names:
         )
 
     def insurances(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(insurance_name=_named(frame["insurance"], dict(_INSURANCES)))
+        return frame.assign(insurance_name=_named(frame["insurance"], _INSURANCES))
 
 
-def _named(codes: pd.Series[str], names: dict[str, str]) -> pd.Series[str]:
-    """Name of each code, the code itself where it has none."""
-    texts = codes.astype(str)
-    return texts.map(names).fillna(texts)
+def _named(codes: pd.Series[str], names: Mapping[str, str]) -> pd.Series[str]:
+    """Name of each code, the code itself where it has none; empty where there is no code."""
+    held = codes.astype("category").cat
+    words = [names.get(str(code), str(code)) for code in held.categories]
+    return pd.Series(np.array([*words, ""], dtype=object)[held.codes], index=codes.index)
 
 
 def settled_cases(month: Month) -> pd.DataFrame:

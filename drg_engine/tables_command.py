@@ -12,7 +12,8 @@ from drg_engine.page_blocks import Block, Grid, Line, show
 from drg_engine.tables_pages import Pages, scheme_facts
 from grouper_tables import Scheme, load_scheme, scheme_names
 from grouper_tables._compile import Compiled, compile_scheme
-from grouper_tables._diff import KINDS, Difference, differences
+from grouper_tables._diff import differences
+from grouper_tables._difference import KINDS, Difference
 from grouper_tables._lookup import Lookup
 from grouper_tables._source import SchemeSource, read_source, scheme_folder, tables_hash
 from grouper_tables._verify import Notice, Seal, all_faults, notices, seals, write_seal

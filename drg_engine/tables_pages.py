@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from drg_engine.page_blocks import Block, Grid, Line
-from grouper_tables._lookup import (
+from grouper_tables._lookup import Lookup
+from grouper_tables._pages import (
     AdrgPage,
     AlternativePage,
     CodePage,
     GroupLine,
-    Lookup,
     Part,
     Place,
 )

@@ -7,11 +7,15 @@ the codes they hold, exclusion tables by the principal diagnoses in them.
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
+from collections.abc import Iterable, Iterator, Mapping
 
+from grouper_tables._difference import (
+    Difference,
+    compared_order,
+    compared_titles,
+    compared_values,
+    moved_codes,
+)
 from grouper_tables._lookup import Lookup
 from grouper_tables._words import (
     LEVEL_WORDS,
@@ -21,25 +25,7 @@ from grouper_tables._words import (
 )
 from grouper_tables.rules import Alternative, Condition
 
-__all__ = ["KINDS", "Difference", "differences"]
-
-KINDS: Mapping[str, str] = {
-    "option": "选项与费率",
-    "mdc": "MDC",
-    "mdc_code": "MDC 诊断表的编码",
-    "adrg": "ADRG",
-    "adrg_name": "ADRG 改名",
-    "order": "ADRG 的先后",
-    "condition": "入组条件",
-    "adrg_code": "ADRG 编码集的编码",
-    "group": "病组",
-    "group_name": "病组改名",
-    "weight": "权重",
-    "level": "CC/MCC 清单的编码",
-    "exclusion": "CC/MCC 排除表",
-    "counted": "计入手术清单的编码",
-}
-"""What is compared, in the order it is told, with its heading."""
+__all__ = ["differences"]
 
 _ROLES = {
     "principal_dx": "主要诊断",
@@ -50,26 +36,12 @@ _ROLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One difference.  ``first`` or ``second`` is '' where the thing stands only in the other.
-
-    codes: the codes it is about, sorted, where it is about codes.
-    """
-
-    kind: str
-    what: str
-    first: str
-    second: str
-    codes: tuple[str, ...] = ()
-
-
 def differences(first: Lookup, second: Lookup) -> list[Difference]:
     """All differences, by kind in the order of KINDS; none where the schemes say the same."""
     return [
         *_options(first, second),
         *_mdcs(first, second),
-        *_moved("mdc_code", "", _mdc_places(first), _mdc_places(second)),
+        *moved_codes("mdc_code", "", _mdc_places(first), _mdc_places(second)),
         *_adrgs(first, second),
         *_orders(first, second),
         *_conditions(first, second),
@@ -91,25 +63,14 @@ def _options(first: Lookup, second: Lookup) -> Iterator[Difference]:
         {f"费率 {insurance}": f"{rate:.2f} 元" for insurance, rate in sorted(found.items())}
         for found in (first.scheme.rates, second.scheme.rates)
     ]
-    yield from _values("option", {**words[0], **rates[0]}, {**words[1], **rates[1]})
-
-
-def _values(kind: str, first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[Difference]:
-    """A difference for each key whose value differs or is in one only."""
-    for key in dict.fromkeys([*first, *second]):
-        one, other = first.get(key, ""), second.get(key, "")
-        if _same_text(one) != _same_text(other):
-            yield Difference(kind, key, one, other)
-
-
-def _same_text(text: str) -> str:
-    """Text without the difference of full and half width."""
-    return unicodedata.normalize("NFKC", text)
+    yield from compared_values("option", {**words[0], **rates[0]}, {**words[1], **rates[1]})
 
 
 def _mdcs(first: Lookup, second: Lookup) -> Iterator[Difference]:
-    yield from _values("mdc", *(_titled("MDC ", side.mdc_names) for side in (first, second)))
-    yield from _values(
+    yield from compared_values(
+        "mdc", *(_titled("MDC ", side.mdc_names) for side in (first, second))
+    )
+    yield from compared_values(
         "mdc",
         *(
             {f"MDC {mdc} 入口": _entry(side, mdc) for mdc in first.mdc_names if mdc in common}
@@ -117,7 +78,7 @@ def _mdcs(first: Lookup, second: Lookup) -> Iterator[Difference]:
             for side in (first, second)
         ),
     )
-    yield from _order("mdc", "MDC", list(first.mdc_names), list(second.mdc_names))
+    yield from compared_order("mdc", "MDC", list(first.mdc_names), list(second.mdc_names))
 
 
 def _titled(prefix: str, names: Mapping[str, str]) -> dict[str, str]:
@@ -136,44 +97,8 @@ def _mdc_places(side: Lookup) -> dict[str, frozenset[str]]:
     return {code: frozenset(found) for code, found in places.items()}
 
 
-def _moved(
-    kind: str,
-    what: str,
-    first: Mapping[str, frozenset[str]],
-    second: Mapping[str, frozenset[str]],
-) -> Iterator[Difference]:
-    """Codes that stand elsewhere, those of the same move together, largest moves first."""
-    moves: dict[tuple[str, str], list[str]] = {}
-    none: frozenset[str] = frozenset()
-    for code in sorted(first.keys() | second.keys()):
-        one, other = first.get(code, none), second.get(code, none)
-        if one != other:
-            move = ("、".join(sorted(one - other)), "、".join(sorted(other - one)))
-            moves.setdefault(move, []).append(code)
-    for (left, entered), codes in sorted(moves.items(), key=lambda m: (-len(m[1]), m[0])):
-        yield Difference(kind, what, left, entered, tuple(codes))
-
-
-def _titles(
-    kind: str, first: Mapping[str, tuple[str, str]], second: Mapping[str, tuple[str, str]]
-) -> Iterator[Difference]:
-    """Things with a name and a place: new, gone or placed otherwise; then those only renamed."""
-
-    def shown(title: tuple[str, str] | None) -> str:
-        return f"{title[0]}（{title[1]}）" if title else ""
-
-    renamed: list[Difference] = []
-    for key in dict.fromkeys([*first, *second]):
-        one, other = first.get(key), second.get(key)
-        if one is None or other is None or one[1] != other[1]:
-            yield Difference(kind, key, shown(one), shown(other))
-        elif _same_text(one[0]) != _same_text(other[0]):
-            renamed.append(Difference(f"{kind}_name", key, one[0], other[0]))
-    yield from renamed
-
-
 def _adrgs(first: Lookup, second: Lookup) -> Iterator[Difference]:
-    yield from _titles("adrg", _adrg_titles(first), _adrg_titles(second))
+    yield from compared_titles("adrg", _adrg_titles(first), _adrg_titles(second))
 
 
 def _adrg_titles(side: Lookup) -> dict[str, tuple[str, str]]:
@@ -195,27 +120,7 @@ def _orders(first: Lookup, second: Lookup) -> Iterator[Difference]:
             [adrg for adrg, (owner, _, _) in side.adrg_rows.items() if owner == mdc]
             for side in (first, second)
         ]
-        yield from _order("order", f"MDC {mdc}", *orders)
-
-
-def _order(
-    kind: str, where: str, first: Sequence[str], second: Sequence[str]
-) -> Iterator[Difference]:
-    """Members common to both that stand in another order, each with its neighbours before."""
-    ones = [member for member in first if member in second]
-    others = [member for member in second if member in first]
-    matcher = SequenceMatcher(None, ones, others, autojunk=False)
-    kept = {ones[block.a + i] for block in matcher.get_matching_blocks() for i in range(block.size)}
-    for member in ones:
-        if member not in kept:
-            yield Difference(
-                kind, f"{where} 内的 {member}", _after(ones, member), _after(others, member)
-            )
-
-
-def _after(order: Sequence[str], member: str) -> str:
-    place = order.index(member)
-    return f"排在 {order[place - 1]} 之后" if place else "排在最前"
+        yield from compared_order("order", f"MDC {mdc}", *orders)
 
 
 def _conditions(first: Lookup, second: Lookup) -> Iterator[Difference]:
@@ -266,7 +171,7 @@ def _adrg_codes(first: Lookup, second: Lookup) -> Iterator[Difference]:
             _places(first, role, sets, others),
             _places(second, role, others, sets),
         )
-        yield from _moved("adrg_code", _role_words(role), *sides)
+        yield from moved_codes("adrg_code", _role_words(role), *sides)
 
 
 _Sets = dict[tuple[str, str], dict[str, Condition]]
@@ -316,7 +221,7 @@ def _group_titles(side: Lookup) -> dict[str, tuple[str, str]]:
 
 
 def _groups(first: Lookup, second: Lookup) -> Iterator[Difference]:
-    yield from _titles("group", _group_titles(first), _group_titles(second))
+    yield from compared_titles("group", _group_titles(first), _group_titles(second))
 
 
 def _weights(first: Lookup, second: Lookup) -> Iterator[Difference]:
@@ -342,7 +247,7 @@ def _levels(first: Lookup, second: Lookup) -> Iterator[Difference]:
         {code: frozenset({LEVEL_WORDS[level]}) for code, (level, _) in _graded(side).items()}
         for side in (first, second)
     ]
-    yield from _moved("level", "", *sides)
+    yield from moved_codes("level", "", *sides)
 
 
 def _graded(side: Lookup) -> dict[str, tuple[str, str]]:
@@ -388,7 +293,7 @@ def _rehung(first: Lookup, second: Lookup, pairs: Mapping[str, str]) -> Iterator
         if pairs.get(old, "") != (new if new in listed else ""):
             before[code] = frozenset({f"前者的表 {old}"})
             after[code] = frozenset({f"后者的表 {new}"})
-    yield from _moved("exclusion", "改挂排除表的 CC/MCC", before, after)
+    yield from moved_codes("exclusion", "改挂排除表的 CC/MCC", before, after)
 
 
 def _paired(
@@ -419,4 +324,4 @@ def _counted(first: Lookup, second: Lookup) -> Iterator[Difference]:
         )
         for side in (first, second)
     ]
-    yield from _moved("counted", "", *sides)
+    yield from moved_codes("counted", "", *sides)

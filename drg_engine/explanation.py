@@ -24,24 +24,10 @@ from grouper_tables.rules import (
     Condition,
     read_alternatives,
 )
+from grouper_tables.words import condition_words
 
 __all__ = ["Explainer", "explain"]
 
-_FIELD_WORDS = {
-    "age": "年龄（岁）",
-    "age_days": "日龄（天）",
-    "birth_weight": "出生体重（克）",
-    "los": "住院天数",
-    "icu_hours": "重症监护小时",
-    "vent_hours": "呼吸机小时",
-}
-_CODE_WORDS = {
-    "principal_dx": "主要诊断",
-    "other_dx": "其他诊断",
-    "any_dx": "任一诊断",
-    "principal_proc": "主要手术",
-    "any_proc": "任一手术",
-}
 _LEVELS = {"mcc": "MCC", "cc": "CC", "none": "无"}
 _STATUS_WORDS = dict(zip(STATUS, ("已入组", "歧义组", "未入组", "不能分组"), strict=True))
 
@@ -227,27 +213,17 @@ class Explainer:
         )
 
     def _words(self, condition: Condition, case: _Case, mdc: str) -> str:
-        kind, value = condition.kind, condition.value
-        no = "不" if condition.negated else ""
+        """The condition and what of the case met it."""
+        words = condition_words(condition, mdc)
         if condition.on_codes:
-            where = f"MDC{mdc} 诊断表" if value == "@mdc" else f"编码集 {value}"
             codes = "、".join(self._named(code) for code in self._matches(condition, case, mdc))
-            return f"{_CODE_WORDS[kind]}{no}在{where}" + (f"：{codes}" if codes else "")
-        if kind == "sites_min":
-            return f"诊断涉及部位{'、'.join(sorted(self._sites(case, mdc)))}（{no}至少 {value} 处）"
-        if kind == "has_or_procedure":
-            return f"主要手术{'不' if (value == 'no') != condition.negated else ''}计入手术"
-        if kind == "sex":
-            return f"性别{no}为{'男' if value == '1' else '女'}"
-        if kind == "flag":
-            return f"{no}带有标志 {value}"
-        if kind == "discharge_mode":
-            return f"离院方式{no}为 {value}"
-        field, _, end = kind.rpartition("_")
-        sign = "≥" if end == "min" else "≤"
-        number = case.numbers.get(field, -1)
-        shown = f"{number:g}" if number >= 0 else "缺"
-        return f"{no and '并非'}{_FIELD_WORDS.get(field, field)} {sign} {value}（本例 {shown}）"
+            return f"{words}：{codes}" if codes else words
+        if condition.kind == "sites_min":
+            return f"{words}（本例：{'、'.join(sorted(self._sites(case, mdc))) or '无'}）"
+        number = case.numbers.get(condition.kind.rpartition("_")[0])
+        if number is None:
+            return words
+        return f"{words}（本例 {f'{number:g}' if number >= 0 else '缺'}）"
 
     def _severity(self, case: _Case) -> Iterator[str]:
         principal = case.dx[0]

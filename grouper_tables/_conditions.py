@@ -131,7 +131,8 @@ def _write_rest(
             modes = sum({1 << int(part) for part in value.split("|")})
             made["marks"][i, 2] &= np.uint64(ANY_MODE ^ modes if negated else modes)
         elif kind == "flag":
-            bit = np.uint64(1) << np.uint64(flag_names.index(value))
+            place = flag_names.index(value) if value in flag_names else 0  # else a fault is told
+            bit = np.uint64(1) << np.uint64(place)
             made["marks"][i, 1 if negated else 0] |= bit
         elif bound is not None and bound[0] != "age":
             bounds.append((NUMERIC_FIELDS.index(bound[0]), bound[1], bound[2], negated))

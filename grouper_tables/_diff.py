@@ -17,13 +17,13 @@ from grouper_tables._difference import (
     moved_codes,
 )
 from grouper_tables._lookup import Lookup
-from grouper_tables._words import (
+from grouper_tables.rules import Alternative, Condition
+from grouper_tables.words import (
     LEVEL_WORDS,
     PARTITION_WORDS,
     alternative_words,
     option_words,
 )
-from grouper_tables.rules import Alternative, Condition
 
 __all__ = ["differences"]
 

@@ -21,13 +21,13 @@ from grouper_tables._pages import (
     Place,
     SeverityPage,
 )
-from grouper_tables._words import (
+from grouper_tables.rules import CODE_CONDITIONS, Alternative, CodeSets, read_alternatives
+from grouper_tables.scheme import Scheme
+from grouper_tables.words import (
     alternative_words,
     condition_words,
     severity_words,
 )
-from grouper_tables.rules import CODE_CONDITIONS, Alternative, CodeSets, read_alternatives
-from grouper_tables.scheme import Scheme
 
 __all__ = ["Lookup"]
 

@@ -20,43 +20,19 @@ _FOLD = np.uint64(32)
 ROW_MASK = 0xFFFFFF
 """Largest row number that the set of ids holds."""
 _ROW_BITS = np.uint64(ROW_MASK)
-_SPACE, _TAB, _NEWLINE, _RETURN = 32, 9, 10, 13
-_COMMA, _SEMICOLON, _BAR, _PLUS, _DASH = 44, 59, 124, 43, 45
-_LOWER_A, _LOWER_X, _LOWER_Z, _UPPER_X, _CASE = 97, 120, 122, 88, 32
+_PLUS, _DASH, _LOWER_X, _UPPER_X = 43, 45, 120, 88
 
-
-@kernel
-def _place_of(
-    word: Any, length: int, slots: Any, hashes: Any, data: Any, starts: Any, counts: Any
-) -> int:
-    """Place of a code in the dictionary, added when new; counts are codes and bytes so far."""
-    key = _FNV_START
-    for j in range(length):
-        key = (key ^ np.uint64(word[j])) * _FNV_PRIME
-    key = (key ^ (key >> _FOLD)) * _MIX
-    mask = np.uint64(slots.size - 1)
-    at = np.int64((key ^ (key >> _FOLD)) & mask)
-    while slots[at] >= 0:
-        place = slots[at]
-        if hashes[place] == key and starts[place + 1] - starts[place] == length:
-            same = True
-            for j in range(length):
-                if data[starts[place] + j] != word[j]:
-                    same = False
-                    break
-            if same:
-                return int(place)
-        at = (at + 1) & np.int64(mask)
-    place = counts[0]
-    begin = counts[1]
-    for j in range(length):
-        data[begin + j] = word[j]
-    hashes[place] = key
-    starts[place + 1] = begin + length
-    slots[at] = place
-    counts[0] = place + 1
-    counts[1] = begin + length
-    return int(place)
+PLAIN, SEPARATOR, BLANK, LINE_END = range(4)
+_KINDS = np.zeros(256, dtype=np.uint8)
+_KINDS[list(b"|,;")] = SEPARATOR
+_KINDS[list(b" \t\v\f")] = BLANK
+_KINDS[list(b"\n\r")] = LINE_END
+"""What a byte is to a row of codes."""
+_FORMS = np.arange(256, dtype=np.uint8)
+_FORMS[ord("a") : ord("z") + 1] -= 32
+_FORMS[ord("X")] = _LOWER_X
+_FORMS[ord("x")] = _LOWER_X
+"""A byte's normal form within a code; an x that begins a part becomes a capital."""
 
 
 @kernel
@@ -78,10 +54,14 @@ def encode_rows(
     offsets int64 (n+1,), text uint8: rows of codes joined by ``|`` (``,`` and ``;`` also).  Writes
     places to ``out`` and their bounds to ``out_offsets``.  An empty first code is kept where others
     follow it; other empty ones are passed over.  One or two dashes alone are empty.  Marks rows
-    with a code over LONGEST_CODE bytes or with a line's end within.
+    with a code over LONGEST_CODE bytes or with a line's end within.  counts are the codes and the
+    bytes in the dictionary so far.
     Returns the row it stopped before, because the dictionary must grow, or n.
     """
-    word = np.zeros(LONGEST_CODE + 1, dtype=np.uint8)
+    word = np.zeros(LONGEST_CODE + 8, dtype=np.uint8)
+    chunks = word.view(np.uint64)
+    kinds, forms = _KINDS, _FORMS
+    mask = np.uint64(slots.size - 1)
     rows = offsets.size - 1
     written = out_offsets[first_row]
     for i in range(first_row, rows):
@@ -97,28 +77,27 @@ def encode_rows(
         number = 0
         row_start = written
         while at <= end:
-            while at < end and (text[at] == _SPACE or _TAB <= text[at] <= _RETURN):
+            while at < end and kinds[text[at]] >= BLANK:
                 at += 1
             length = 0
             last = 0
             previous = _PLUS
             broken = False
             while at < end:
-                letter = text[at]
-                if letter == _BAR or letter == _COMMA or letter == _SEMICOLON:
+                kind = kinds[text[at]]
+                if kind == SEPARATOR:
                     break
-                if letter == _LOWER_X or letter == _UPPER_X:
-                    letter = _UPPER_X if previous == _PLUS else _LOWER_X
-                elif _LOWER_A <= letter <= _LOWER_Z:
-                    letter -= _CASE
+                letter = forms[text[at]]
+                if letter == _LOWER_X and previous == _PLUS:
+                    letter = _UPPER_X
                 if length < LONGEST_CODE:
                     word[length] = letter
                 length += 1
-                if letter > _SPACE or letter < _TAB or _RETURN < letter < _SPACE:
+                if kind == PLAIN:
                     last = length
                     if broken:
                         unfit[i] = True
-                elif letter == _NEWLINE or letter == _RETURN:
+                elif kind == LINE_END:
                     broken = True
                 previous = letter
                 at += 1
@@ -129,7 +108,36 @@ def encode_rows(
             if 0 < last <= 2 and word[0] == _DASH and word[last - 1] == _DASH:
                 last = 0
             if last > 0 or number == 0:
-                out[written] = _place_of(word, last, slots, hashes, data, starts, counts)
+                parts = (last + 7) >> 3
+                for j in range(last, parts * 8):
+                    word[j] = 0
+                key = _FNV_START
+                for j in range(parts):
+                    key = (key ^ chunks[j]) * _MIX
+                    key ^= key >> _FOLD
+                slot = np.int64(key & mask)
+                place = slots[slot]
+                while place >= 0:
+                    start = starts[place]
+                    if hashes[place] == key and starts[place + 1] - start == last:
+                        same = 0
+                        while same < last and data[start + same] == word[same]:
+                            same += 1
+                        if same == last:
+                            break
+                    slot = (slot + 1) & np.int64(mask)
+                    place = slots[slot]
+                if place < 0:
+                    place = counts[0]
+                    start = counts[1]
+                    for j in range(last):
+                        data[start + j] = word[j]
+                    hashes[place] = key
+                    starts[place + 1] = start + last
+                    slots[slot] = place
+                    counts[0] = place + 1
+                    counts[1] = start + last
+                out[written] = place
                 written += 1
             number += 1
         if written == row_start + 1 and starts[out[row_start]] == starts[out[row_start] + 1]:

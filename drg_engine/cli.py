@@ -64,7 +64,7 @@ def group_command(
     from drg_engine.readers import open_table
 
     opened = open_table(cases, sheet=sheet)
-    opened.parts = ahead(opened.parts, depth=3)  # read while the rest is loaded
+    opened.parts = ahead(opened.parts, depth=12)  # read while the rest is loaded
     from drg_engine.console import counted_rows
     from drg_engine.group_files import group_file
     from grouper_tables import load_scheme

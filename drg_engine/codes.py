@@ -123,7 +123,7 @@ class CodeBook:
 def _refill(slots: npt.NDArray[np.int32], hashes: npt.NDArray[np.uint64]) -> None:
     """Give every code a slot by its hash; clashes move to the next free one, in place order."""
     mask = slots.size - 1
-    wanted = ((hashes ^ (hashes >> np.uint64(32))) & np.uint64(mask)).astype(np.int64)
+    wanted = (hashes & np.uint64(mask)).astype(np.int64)
     left = np.arange(hashes.size, dtype=np.int64)
     while left.size:
         at = wanted[left]

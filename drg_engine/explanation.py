@@ -130,9 +130,9 @@ class Explainer:
             entry = self._first(self._entries.get(mdc, []), case, mdc)
             if entry is None:
                 continue
-            title = f"MDC{mdc} {self.scheme.mdc_names[place]}"
+            title = f"MDC {mdc} {self.scheme.mdc_names[place]}"
             found = self._adrg(case, mdc)
-            why = self._why(entry, case, mdc) or "先期分组，所有病例"
+            why = self._why(entry, case, mdc) or "所有病例"
             if found is None:
                 yield f"进入 {title}（{why}），没有符合的 ADRG，离开"
                 continue

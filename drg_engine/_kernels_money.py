@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from drg_engine._jit import kernel
 
 __all__ = ["AMOUNT_OK", "NOT_A_NUMBER", "NO_AMOUNT", "TOO_FINE", "fen_of_rows"]
@@ -43,14 +45,14 @@ def fen_of_rows(offsets: Any, text: Any, fen: Any, state: Any) -> None:
             if not negative and at < end and text[at] == _MINUS:
                 negative = True
                 at += 1
-        whole = 0
+        whole: Any = 0
         digits = 0
         decimals = -1
-        rest = 0
+        rest: Any = 0
         rest_digits = 0
         good = True
         while at < end:
-            letter = text[at]
+            letter = np.int64(text[at])
             if _ZERO <= letter <= _NINE:
                 digits += 1
                 if decimals < 2:

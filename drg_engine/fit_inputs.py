@@ -41,12 +41,13 @@ def fit_data() -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def option_default(name: str, given: Any = None) -> Any:
+def option_default(name: str, given: Any = None, options: Mapping[str, Any] | None = None) -> Any:
     """``given`` checked against the option's values or range, or the stated default.
 
-    Raises InputError in words where it is neither of the values nor within the range.
+    options: those of data/fit.toml, where the caller has read them.  Raises InputError in words
+    where it is neither of the values nor within the range.
     """
-    said = fit_data()["options"][name]
+    said = (fit_data()["options"] if options is None else options)[name]
     if given is None:
         return said["default"]
     if "values" in said and given not in said["values"]:

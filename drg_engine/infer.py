@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from drg_engine.errors import Fault, InputError, PolicyError
-from drg_engine.infer_bounds import find_bounds, find_off_list
-from drg_engine.infer_prices import Prices, find_prices
+from drg_engine.infer_bounds import coefficient_of_low, find_bounds, find_off_list
+from drg_engine.infer_prices import Prices, find_prices, rates_beside
 from drg_engine.infer_returns import Finding, Returns, Settings
 from drg_engine.payment import KIND_TITLES, MISSING_FEN, Settlement, settle
 from drg_engine.policy import Policy, parse_policy
@@ -28,6 +28,8 @@ RESIDUAL_TITLES = (
     "病案号", "病组", "险种", "医院", "权重", "总费用", "回款支付标准", "推算支付标准", "标准之差",
     "回款支付金额", "推算支付金额", "金额之差", "推算病例类型",
 )  # fmt: skip
+
+_BY_LOW = "低倍率病例按 基准点数 × 倍率 × 点值 支付，其中没有机构系数，由此分开费率与系数"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,10 +88,17 @@ def infer_policy(
         fault = Fault(returns.file, "没有一行同时有权重、险种和支付标准", mend=mend)
         raise InputError("不能反推", [fault])
     prices = find_prices(returns, settings, known_rates)
+    h = coefficient_of_low(returns, prices, settings, base)
+    if h is not None:
+        rates = rates_beside(returns, settings, h)
+        prices = find_prices(returns, settings, rates, _BY_LOW)
     bounds = find_bounds(returns, prices, settings, base)
     off_list, off_findings = find_off_list(returns, settings)
     findings = (*prices.findings, *bounds.findings, *off_findings, *_never_told())
-    said = _written(returns, base, info, prices, findings)
+    said = _written(returns, base, info, prices)
+    why = f"由 {returns.file} 反推"
+    found = {name for name in ("low", "high") if getattr(bounds, name)} | set(off_list)
+    _set_sources(said, found | {"coefficient"}, why)
     said["low"] = {**said.get("low", {}), **bounds.low}
     said["high"] = {**_kept_high(said.get("high", {}), bounds.high), **bounds.high}
     said |= off_list
@@ -121,9 +130,8 @@ def _written(
     base: Policy,
     info: Mapping[str, object],
     prices: Prices,
-    findings: tuple[Finding, ...],
 ) -> dict[str, Any]:
-    """The base's keys with rates, coefficients and sources replaced."""
+    """The base's keys with rates and coefficients replaced."""
     said = base.rules.model_dump(exclude_unset=True)
     said["policy"] = {**said["policy"], "notes": "", "document": "", **info}
     if base.rules.standard.method == "points":
@@ -143,20 +151,19 @@ def _written(
         coefficient[by] = {name: value for name, value in many.items() if name}
         coefficient["default"] = many.get("", 1.0)
     said["coefficient"] = coefficient
-    replaced = ("rates", "points", "coefficient", "low", "high", "ungrouped", "ambiguous",
-                "no_weight")  # fmt: skip
+    return said
+
+
+def _set_sources(said: dict[str, Any], sections: set[str], why: str) -> None:
+    """Say of the sections that were found, and of the prices, where they come from."""
+    price = "points.values" if "values" in said.get("points", {}) else "rates"
+    replaced = sections | {"rates"}
     sources = {
         key: text
         for key, text in said.get("sources", {}).items()
-        if key.split(".")[0] not in replaced
+        if key.split(".")[0] not in replaced and key != "points.values"
     }
-    why = f"由 {returns.file} 反推"
-    heads = {"points.values" if f.key.startswith("rates") and "points" in said else f.key
-             for f in findings if f.key and "不能" not in f.value}  # fmt: skip
-    known = {key for key in heads if key.split(".")[0] in ("low", "high", *replaced)}
-    sources |= {key.split(".")[0]: why for key in sorted(known)}
-    said["sources"] = sources
-    return said
+    said["sources"] = {**sources, **dict.fromkeys(sorted({*sections, price}), why)}
 
 
 def _never_told() -> tuple[Finding, ...]:

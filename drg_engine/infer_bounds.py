@@ -19,7 +19,7 @@ from drg_engine.infer_prices import Prices
 from drg_engine.infer_returns import Finding, Returns, Settings
 from drg_engine.policy import Policy
 
-__all__ = ["Bounds", "find_bounds", "find_off_list"]
+__all__ = ["Bounds", "coefficient_of_low", "find_bounds", "find_off_list"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -55,6 +55,37 @@ def find_bounds(returns: Returns, prices: Prices, settings: Settings, base: Poli
     high, needed, high_findings = _high(returns, prices, settings, base, seen, mean)
     mean = needed if needed is not None else mean
     return Bounds(low, high, mean, (*low_findings, *high_findings))
+
+
+def coefficient_of_low(
+    returns: Returns, prices: Prices, settings: Settings, base: Policy
+) -> float | None:
+    """H where low cases are paid base points × ratio × PV: RW × C/S × BR tells BR without H.
+
+    None where BR and H are parted already, where the ratio has another divisor than S, where the
+    region's mean explains as many (C × control), or where the insurance types disagree.
+    """
+    seen = _look(returns, base)
+    rows = np.flatnonzero(seen.other & (seen.ratio < 1))
+    if base.rules.standard.ratio_of != "standard" or prices.parted or len(prices.coefficients) > 1:
+        return None
+    paid, half = returns.paid[rows] / 100.0, settings.half
+    units, yuan = returns.weight[rows] * seen.ratio[rows], returns.charges[rows] / 100.0
+    price, insurance = prices.price[rows], returns.insurance.codes[rows]
+    by_mean = best_overlap(
+        price * yuan / (paid + half), price * yuan / np.maximum(paid - half, _HAIR)
+    )
+    low, high, cases = 0.0, np.inf, 0
+    for place in np.unique(insurance).tolist():
+        here = insurance == place
+        found = best_overlap((paid - half)[here] / units[here], (paid + half)[here] / units[here])
+        if found is not None and found.cases >= settings.support:
+            cases += found.cases
+            product, off = float(price[here][0]), 1.0 + float(prices.slack[rows][here][0])
+            low, high = max(low, product / off / found.high), min(high, product * off / found.low)
+    if cases == 0 or by_mean is None or cases <= by_mean.cases or low > high:
+        return None
+    return plainest(low, high)
 
 
 def find_off_list(returns: Returns, settings: Settings) -> tuple[dict[str, Any], list[Finding]]:
@@ -154,8 +185,9 @@ def _low_mode(
     charged = seen.charged & small
     other = np.flatnonzero(seen.other & small)
     yuan, paid = returns.charges[other] / 100.0, returns.paid[other] / 100.0
-    h, half = prices.coefficient[other], settings.half
-    by_points = inside((paid - half) * h / yuan, (paid + half) * h / yuan, 1.0)
+    half = settings.half
+    points = returns.weight[other] * seen.ratio[other] * prices.price[other]
+    by_points = np.abs(points - paid) <= half * (1 + _HAIR)
     scaled = prices.price[other] * yuan
     low, high = scaled / (paid + half), scaled / np.maximum(paid - half, _HAIR)
     found = best_overlap(low, high)
@@ -261,7 +293,7 @@ def _as_charged(
                                            seen.standard)  # fmt: skip
     excess = returns.charges - returns.standard
     over = seen.standard & (seen.ratio > bound)
-    if sum(part.errors for _, part in parts) and over.any():
+    if sum(part.errors for _, part in parts):
         floor = int(excess[charged].min())
         evidence = seen.standard & (excess >= floor)
         capped, by_cap, again = grouped_bounds(

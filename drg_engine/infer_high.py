@@ -31,6 +31,7 @@ _TITLES = {
 _LARGEST_BOUND = 100.0
 _LEAST_BOUND = float(np.nextafter(1.0, 2.0))
 _LEAST_SHARE = 1e-6
+_FEN = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,10 +93,13 @@ def find_formula(
     hit = np.zeros(returns.n, dtype=np.bool_)
     hit[rows[explained]] = True
     section["mode"] = best.mode
+    words, alike = "由支付金额、标准、总费用得出", False
+    if best.mode in ("linear_add", "deduct") and bool((prices.coefficient[rows] == 1.0).all()):
+        words, alike = "机构系数为 1 时线性加成与扣除法金额相同，不能区分", True
     told = [
         Finding(
             "high.mode", "高倍率支付方式", _TITLES[best.mode], np.nan, np.nan,
-            int(explained.sum()), rows.size, bool(explained.any()), "由支付金额、标准、总费用得出",
+            int(explained.sum()), rows.size, bool(explained.any()) and not alike, words,
         )
     ]  # fmt: skip
     if best.share is not None:
@@ -135,18 +139,23 @@ def _tries(
     share = _slope(returns, settings, rows) or _likely_share(charges, paid, standard, half)
     if share.value > _LEAST_SHARE:
         middle = (charges - (paid - standard) / share.value) / standard
-        yield _try("excess_share", middle, half / share.value / standard, share=share)
+        rough = half if settings.money_unit > _FEN else 0.0
+        wide = half / share.value + np.abs(1.0 / share.value - middle) * rough
+        yield _try("excess_share", middle, wide / standard, share=share)
     rw, price = returns.weight[rows], prices.price[rows]
     unit = rw * price * prices.coefficient[rows]
     anything = float(np.nanmin(price)) if mean is None else mean
     known = Found(anything, np.nan, np.nan, 0, 0)
-    yield _try("cap", paid / unit, half / unit, mean=known)
+    off = prices.slack[rows] * paid
+    yield _try("cap", paid / unit, (half + off) / unit, mean=known)
     found = known if mean is not None else _mean_of_slopes(returns, prices, settings, rows)
     if found is not None:
         control = price / found.value
         each = rw * found.value * control
-        yield _try("linear_add", (charges * control - paid + unit) / each, half / each, mean=found)
-        yield _try("deduct", 1.0 + (charges * control - paid) / unit, half / unit, mean=found)
+        added = (charges * control - paid + unit) / each
+        yield _try("linear_add", added, (half + off) / each, mean=found)
+        deducted = 1.0 + (charges * control - paid) / unit
+        yield _try("deduct", deducted, (half + off) / unit, mean=found)
 
 
 def _try(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from drg_engine.infer_numbers import Found, best_overlap, inside, plainest
 from drg_engine.infer_returns import Finding, Returns, Settings
 
-__all__ = ["Prices", "find_prices"]
+__all__ = ["Prices", "find_prices", "rates_beside"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -29,14 +29,17 @@ class Prices:
     """Rates by insurance type (yuan per 1.0 RW), coefficient by unit (hospital or level).
 
     ``price`` and ``coefficient`` (n,) are each row's BR and H, NaN where not found; ``base_list``
-    are DRGs that show H = 1.
+    are DRGs that show H = 1; ``parted`` whether BR and H are known apart.
+    ``slack`` (n,) is how far each row's BR × H may be off, as a share of it.
     """
 
     rates: dict[str, float]
     coefficients: dict[str, float]
     base_list: tuple[str, ...]
+    parted: bool
     price: Floats
     coefficient: Floats
+    slack: Floats
     findings: tuple[Finding, ...]
 
 
@@ -52,9 +55,15 @@ class _Evidence:
 
 
 def find_prices(
-    returns: Returns, settings: Settings, known_rates: Mapping[str, float] | None = None
+    returns: Returns,
+    settings: Settings,
+    known_rates: Mapping[str, float] | None = None,
+    why: str = "按给定的费率，不是反推的",
 ) -> Prices:
-    """Find rates and coefficients; ``known_rates`` (by insurance type) part BR and H."""
+    """Find rates and coefficients.
+
+    ``known_rates`` (by insurance type) part BR and H; ``why`` says where they are from.
+    """
     seen = _evidence(returns, settings)
     units = sorted({unit for _, unit in seen.product})
     bases, listed = _base_list(returns, settings, seen)
@@ -72,12 +81,21 @@ def find_prices(
     coefficients = {unit: plainest(low, high) for unit, (low, high, _) in spans.items()}
     _fill(seen, rates, coefficients)
     findings = [
-        *_rate_findings(returns, seen, anchors, rates, parted, known_rates or {}),
+        *_rate_findings(returns, seen, anchors, rates, parted, known_rates or {}, why),
         *_coefficient_findings(returns, seen, spans, coefficients, parted),
     ]
     if listed.any():
         findings.append(_list_finding(returns, listed))
-    return _prices(returns, rates, coefficients, listed, tuple(findings))
+    return _prices(returns, seen, rates, coefficients, listed, parted, tuple(findings))
+
+
+def rates_beside(returns: Returns, settings: Settings, h: float) -> dict[str, float]:
+    """BR of each insurance type where H is ``h`` for every case, the plainest that fits."""
+    seen = _evidence(returns, settings)
+    return {
+        returns.insurance.names[insurance]: plainest(found.low / h, found.high / h)
+        for (insurance, _), found in sorted(seen.product.items())
+    }
 
 
 def _evidence(returns: Returns, settings: Settings) -> _Evidence:
@@ -192,6 +210,7 @@ def _rate_findings(
     rates: Mapping[int, float],
     parted: bool,
     known: Mapping[str, float],
+    why: str,
 ) -> list[Finding]:
     rows = []
     for place, rate in sorted(rates.items()):
@@ -201,7 +220,7 @@ def _rate_findings(
         shown = anchors.get(place) or (cells[0] if cells else Found(rate, rate, rate, 0, 0))
         words = "由支付标准 ÷ 权重得出"
         if name in known:
-            words = "按给定的费率，不是反推的"
+            words = why
         elif place in anchors:
             words = "由基层病组（系数为 1）的支付标准 ÷ 权重得出"
         elif not parted:
@@ -256,9 +275,11 @@ def _list_finding(returns: Returns, listed: Bools) -> Finding:
 
 def _prices(
     returns: Returns,
+    seen: _Evidence,
     rates: Mapping[int, float],
     coefficients: Mapping[int, float],
     listed: Bools,
+    parted: bool,
     findings: tuple[Finding, ...],
 ) -> Prices:
     price = np.array([*(rates.get(i, np.nan) for i in range(len(returns.insurance.names))), np.nan])
@@ -271,8 +292,18 @@ def _prices(
             (*returns.unit.names, "")[unit]: value for unit, value in sorted(coefficients.items())
         },
         base_list=tuple(returns.drg.names[place] for place in np.flatnonzero(listed)),
+        parted=parted,
         price=price[returns.insurance.codes],
         coefficient=h[returns.unit.codes],
+        slack=_slack(returns, seen),
         findings=findings,
     )
     return replace(made, coefficient=np.where(on_list, 1.0, made.coefficient))
+
+
+def _slack(returns: Returns, seen: _Evidence) -> Floats:
+    width = len(returns.unit.names) + 1
+    by_cell = np.zeros((len(returns.insurance.names) + 1) * width)
+    for (insurance, unit), found in seen.product.items():
+        by_cell[insurance * width + unit] = (found.high - found.low) / found.value
+    return by_cell[seen.cell]

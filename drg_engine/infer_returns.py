@@ -42,11 +42,12 @@ class Settings:
         most_tiers: int | None = None,
     ) -> Settings:
         """Options given, checked; the stated defaults for the others."""
+        options = fit_data()["options"]
         return cls(
-            option_default("money_unit", money_unit),
-            option_default("weight_unit", weight_unit),
-            option_default("support", support),
-            option_default("most_tiers", most_tiers),
+            option_default("money_unit", money_unit, options),
+            option_default("weight_unit", weight_unit, options),
+            option_default("support", support, options),
+            option_default("most_tiers", most_tiers, options),
         )
 
     @property

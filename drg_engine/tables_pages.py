@@ -16,7 +16,7 @@ from grouper_tables._pages import (
     Place,
 )
 from grouper_tables._source import Manifest
-from grouper_tables._words import LEVEL_WORDS, PARTITION_WORDS, option_words
+from grouper_tables.words import LEVEL_WORDS, PARTITION_WORDS, option_words
 
 __all__ = ["Pages", "scheme_facts"]
 

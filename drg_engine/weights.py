@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drg_engine.fit_inputs import option_default
+from drg_engine.fit_inputs import fit_data, option_default
 from drg_engine.payment_columns import MISSING_FEN
 
 __all__ = [
@@ -69,15 +69,16 @@ class Trim:
         divisor: str | None = None,
     ) -> Trim:
         """Options given, checked; the stated defaults for the others.  Raises InputError."""
+        options = fit_data()["options"]
         return cls(
-            method=option_default("trim", method),
-            a=option_default("a", a),
-            b=option_default("b", b),
-            k=option_default("k", k),
-            median_low=option_default("median_low", median_low),
-            median_high=option_default("median_high", median_high),
-            outside=option_default("outside", outside),
-            divisor=option_default("divisor", divisor),
+            method=option_default("trim", method, options),
+            a=option_default("a", a, options),
+            b=option_default("b", b, options),
+            k=option_default("k", k, options),
+            median_low=option_default("median_low", median_low, options),
+            median_high=option_default("median_high", median_high, options),
+            outside=option_default("outside", outside, options),
+            divisor=option_default("divisor", divisor, options),
         )
 
     def words(self) -> str:
@@ -217,10 +218,11 @@ class Judgement:
         riv_at_least: float | None = None,
     ) -> Judgement:
         """Options given, checked; the stated defaults for the others."""
+        options = fit_data()["options"]
         return cls(
-            option_default("min_cases", min_cases),
-            option_default("cv_below", cv_below),
-            option_default("riv_at_least", riv_at_least),
+            option_default("min_cases", min_cases, options),
+            option_default("cv_below", cv_below, options),
+            option_default("riv_at_least", riv_at_least, options),
         )
 
 
@@ -248,10 +250,11 @@ class Choices:
         cls, unstable: str | None = None, absent: str | None = None, count: str | None = None
     ) -> Choices:
         """Options given, checked; the stated defaults for the others."""
+        options = fit_data()["options"]
         return cls(
-            option_default("unstable", unstable),
-            option_default("absent", absent),
-            option_default("count", count),
+            option_default("unstable", unstable, options),
+            option_default("absent", absent, options),
+            option_default("count", count, options),
         )
 
 

@@ -190,11 +190,19 @@ def columns(
     return chart
 
 
-def ranking(data: ChartData, title: str, rows: Sequence[tuple[str, float]]) -> BarChart:
-    """Gains and losses by name as horizontal bars, ten thousand yuan; the first row is on top."""
+def ranking(
+    data: ChartData,
+    title: str,
+    rows: Sequence[tuple[str, float]],
+    signs: tuple[str, str] = ("盈余", "亏损"),
+) -> BarChart:
+    """Gains and losses by name as horizontal bars, ten thousand yuan; the first row is on top.
+
+    signs: what is above and below 0 is called.
+    """
     head, last = data.block(
         f"{title}（万元）",
-        ["名称", "盈余", "亏损"],
+        ["名称", *signs],
         [[name, max(value, 0.0) / 1e4, min(value, 0.0) / 1e4] for name, value in rows],
     )
     chart = BarChart()

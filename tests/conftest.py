@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import sysconfig
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import command_variables
 from hypothesis import settings
 from programs import find_program
 
@@ -93,7 +92,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if IN_CI and (config.stash[_LEFT_OUT] or config.stash[_SKIPPED]):
         for test in config.stash[_SKIPPED]:
             terminalreporter.write_line(f"跳过 (skipped): {test}", red=True)
-        terminalreporter.write_line("CI 中不允许略去或跳过测试 (nothing is left out in CI)", red=True)
+        terminalreporter.write_line(
+            "CI 中不允许略去或跳过测试 (nothing is left out in CI)", red=True
+        )
 
 
 # ---- the command and the demonstration hospital
@@ -106,14 +107,6 @@ def drg_engine_command() -> Path:
     path = Path(sysconfig.get_path("scripts")) / name
     assert path.is_file(), f"{path}: not installed"
     return path
-
-
-def command_variables(scripts: Path) -> dict[str, str]:
-    """Variables for a command whose words are compared: on the path, plain, of one width."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "CLICOLOR_FORCE")}
-    path = str(scripts) + os.pathsep + os.environ.get("PATH", "")
-    plain = {"PATH": path, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100"}
-    return {**kept, **plain, "PYTHONIOENCODING": "utf-8"}
 
 
 def _make_demo(folder: Path, command: Path) -> None:
@@ -152,20 +145,8 @@ def demo_hospital(tmp_path_factory: pytest.TempPathFactory, drg_engine_command: 
     return folder
 
 
-def _wait_for(path: Path, seconds: float = 1800) -> None:
+def _wait_for(path: Path, seconds: float = 900) -> None:
     limit = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < limit, f"{path}: another process didn't finish"
         time.sleep(0.2)
-
-
-@pytest.fixture
-def outside_variables(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Environment variables without what a user's pip or Python settings may say."""
-    for name in list(os.environ):
-        if name.startswith(("PIP_", "PYTHON")):
-            monkeypatch.delenv(name)
-    yield monkeypatch
-
-
-assert sys.version_info >= (3, 11)

@@ -116,7 +116,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, suffix: str) -> 
 
 def test_an_unknown_suffix_is_told(tmp_path: Path) -> None:
     for name in ("out.doc", "out"):
-        with pytest.raises(InputError, match="可用 .csv"):
+        with pytest.raises(InputError, match=r"可用 \.csv"):
             write_table(tmp_path / name, pa.table({"a": [1]}))
     assert list(tmp_path.iterdir()) == []
 

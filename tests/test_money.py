@@ -139,7 +139,7 @@ def test_sharing_out_by_the_largest_remainder() -> None:
     [(5, []), (5, [0, 0]), (5, [1, -1]), (5, [1, np.nan]), (5, [1, np.inf])],
 )
 def test_what_cannot_be_shared(total: int, weights: list[float]) -> None:
-    with pytest.raises(ValueError, match="份额|分配"):
+    with pytest.raises(ValueError, match=r"份额|分配"):
         share_out(total, weights, list(range(len(weights))))
 
 

@@ -1,0 +1,230 @@
+"""What a simulation starts from: the cases of a workspace's months, grouped once per scheme."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from drg_engine.cases import CaseReader, Cases, joined
+from drg_engine.errors import Fault, PolicyError, WorkspaceError
+from drg_engine.grouping import group
+from drg_engine.payment import MISSING_FEN, Coded, PaymentColumns
+from drg_engine.policy import Policy, load_policy
+from drg_engine.scenario import Scenario, SchemeChange
+from drg_engine.simulation import Regrouped, Simulation
+from drg_engine.workspace import Workspace, open_workspace
+from grouper_tables import Scheme, load_scheme
+
+__all__ = ["Loaded", "joined_columns", "load_months", "periods_of"]
+
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_SPAN = re.compile(r"(\d{4}-\d{2})\.\.(\d{4}-\d{2})")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """Months of a workspace, read and grouped.
+
+    ``names``: for departments, doctors and DRGs, code to name.
+    """
+
+    workspace: Workspace
+    periods: tuple[str, ...]
+    files: tuple[Path, ...]
+    scheme: Scheme
+    simulation: Simulation
+    read: int
+    rejected: int
+    names: Mapping[str, dict[str, str]] = field(default_factory=dict)
+
+
+def load_months(
+    folder: Path,
+    periods: str,
+    scenarios: Sequence[Scenario],
+    begin: Callable[[str], None] = lambda _: None,
+) -> Loaded:
+    """Read and group the cases of ``periods`` under the scenarios' baseline.
+
+    The baseline is the policy the scenarios name, else the workspace's; all must name the same.
+    Raises the DrgEngineError of whatever is wrong with workspace, policy, tables or cases.
+    """
+    workspace = open_workspace(folder)
+    wanted = periods_of(workspace, periods)
+    begin("读取分组方案与政策")
+    policy = _baseline(workspace, scenarios)
+    options = {"clinical_codes": True} if workspace.run.clinical_codes else {}
+    scheme = load_scheme(workspace.named_or_file(workspace.run.scheme), options=options)
+    begin("读取病例")
+    files = tuple(workspace.cases_file(period) for period in wanted)
+    readers = [CaseReader(path) for path in files]
+    parts = [joined(list(reader.parts())) for reader in readers]
+    begin("分组")
+    drg_names = dict(zip(scheme.drg_codes, scheme.drg_names, strict=True))
+
+    def regroup(change: SchemeChange) -> Regrouped:
+        again = load_scheme(
+            workspace.named_or_file(change.name), options=options | dict(change.options)
+        )
+        for code, name in zip(again.drg_codes, again.drg_names, strict=True):
+            drg_names.setdefault(code, name)
+        return _regrouped(parts, again)
+
+    hospital = workspace.hospital
+    columns = joined_columns(
+        [
+            PaymentColumns.from_cases(
+                cases, group(cases, scheme), hospital=hospital.name, level=hospital.level
+            )
+            for cases in parts
+        ]
+    )
+    begin("基准付费")
+    simulation = Simulation(
+        columns, policy, scheme=workspace.run.scheme, weights=scheme.weights, regroup=regroup
+    )
+    names = {
+        "department": _names(workspace.tables / "departments.csv", "科室编码", "科室名称"),
+        "doctor": _names(workspace.tables / "staff.csv", "工号", "姓名"),
+        "drg": drg_names,
+    }
+    read = sum(reader.counts.read for reader in readers)
+    rejected = sum(reader.counts.rejected for reader in readers)
+    return Loaded(workspace, wanted, files, scheme, simulation, read, rejected, names)
+
+
+def periods_of(workspace: Workspace, text: str) -> tuple[str, ...]:
+    """Months in order: ``2026-10``, ``2026-01..2026-06``, ``2026`` (those there are), by commas.
+
+    Raises WorkspaceError where a text is none of these, or a year has no month.
+    """
+    found: list[str] = []
+    for part in (piece.strip() for piece in text.split(",")):
+        span = _SPAN.fullmatch(part)
+        if span is not None:
+            found += _between(*span.groups())
+        elif re.fullmatch(r"\d{4}", part):
+            found += _months_of(workspace, part)
+        else:
+            found.append(part)
+    wrong = [part for part in found if _MONTH.fullmatch(part) is None]
+    if wrong or not found:
+        mend = "写作 2026-10、2026-01..2026-06 或 2026，多个用逗号隔开"
+        raise WorkspaceError("月份写法不对", [Fault(text, "读不懂", mend=mend)])
+    return tuple(sorted(set(found)))
+
+
+def _between(first: str, last: str) -> list[str]:
+    start, stop = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (first, last))
+    return [f"{at // 12:04d}-{at % 12 + 1:02d}" for at in range(start, stop + 1)]
+
+
+def _months_of(workspace: Workspace, year: str) -> list[str]:
+    root = workspace.folder / "inputs"
+    months = [path.name for path in root.glob(f"{year}-*") if _MONTH.fullmatch(path.name)]
+    if not months:
+        raise WorkspaceError("没有这一年的输入", [Fault(f"inputs/{year}-*", "没有任何月份")])
+    return months
+
+
+def _baseline(workspace: Workspace, scenarios: Sequence[Scenario]) -> Policy:
+    named = sorted({scenario.baseline for scenario in scenarios}) or [""]
+    if len(named) > 1:
+        found = "、".join(name or "（工作区的政策）" for name in named)
+        fault = Fault("baseline", "各情景的基准政策不同", found=found, mend="请分开运行")
+        raise PolicyError("情景不能一起运行", [fault])
+    return load_policy(workspace.named_or_file(named[0] or workspace.run.policy))
+
+
+def _names(path: Path, code: str, name: str) -> dict[str, str]:
+    """Names by code from a table of the workspace; none where it is not there."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return {row[code]: row[name] for row in rows if row.get(code) and row.get(name)}
+
+
+def _regrouped(parts: Sequence[Cases], scheme: Scheme) -> Regrouped:
+    found = [group(cases, scheme) for cases in parts]
+    return Regrouped(
+        status=np.concatenate([one.status for one in found]),
+        drg=np.concatenate([one.drg for one in found]).astype(np.int32),
+        drg_codes=tuple(scheme.drg_codes),
+        drg_names=tuple(scheme.drg_names),
+        weights=np.asarray(scheme.weights, dtype=np.float64),
+    )
+
+
+def joined_columns(parts: Sequence[PaymentColumns]) -> PaymentColumns:
+    """Columns of several months grouped by one scheme, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    dx_names, principal = _joined_texts(
+        [Coded(part.principal, tuple(part.dx_names)) for part in parts]
+    )
+    labels = sorted({name for part in parts for name in part.labels})
+    amounts = sorted({name for part in parts for name in part.amounts})
+    return replace(
+        parts[0],
+        case_id=pa.concat_arrays([_plain(part.case_id) for part in parts]),
+        status=np.concatenate([part.status for part in parts]),
+        drg=np.concatenate([part.drg for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
+        insurance=_joined([part.insurance for part in parts]),
+        charges=np.concatenate([part.charges for part in parts]),
+        cost=np.concatenate([part.cost for part in parts]),
+        los=np.concatenate([part.los for part in parts]),
+        principal=principal,
+        dx_names=dx_names,
+        hospital=_joined([part.hospital for part in parts]),
+        level=np.concatenate([part.level for part in parts]),
+        admission_date=_dates([(part.admission_date, part.n) for part in parts]),
+        discharge_date=_dates([(part.discharge_date, part.n) for part in parts]),
+        labels={
+            name: _joined([part.labels.get(name, Coded.same("", part.n)) for part in parts])
+            for name in labels
+        },
+        amounts={
+            name: np.concatenate(
+                [part.amounts.get(name, np.full(part.n, MISSING_FEN)) for part in parts]
+            )
+            for name in amounts
+        },
+    )
+
+
+def _plain(texts: pa.Array) -> pa.Array:
+    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+
+
+def _joined(parts: Sequence[Coded]) -> Coded:
+    names, codes = _joined_texts(parts)
+    return Coded(codes, names)
+
+
+def _joined_texts(parts: Sequence[Coded]) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
+    """Codes into the names of all parts, sorted; missing stays −1."""
+    names = tuple(sorted({name for part in parts for name in part.names}))
+    place = {name: at for at, name in enumerate(names)}
+    codes = []
+    for part in parts:
+        at = np.array([*(place[name] for name in part.names), -1], dtype=np.int32)
+        codes.append(at[part.codes])
+    return names, np.concatenate(codes)
+
+
+def _dates(
+    parts: Sequence[tuple[npt.NDArray[np.datetime64] | None, int]],
+) -> npt.NDArray[np.datetime64] | None:
+    if all(dates is None for dates, _ in parts):
+        return None
+    none = np.datetime64("NaT", "D")
+    return np.concatenate([np.full(n, none) if dates is None else dates for dates, n in parts])

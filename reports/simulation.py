@@ -1,0 +1,307 @@
+"""The workbook of a simulation: scenarios beside their baseline.
+
+``simulation.toml`` says which columns are shown where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+from openpyxl import Workbook
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
+
+from reports import page
+from reports.charts import ChartData, Step, ranking, waterfall
+from reports.grid import Area, put, write_table
+from reports.layout import Column, Layout, Sheet
+from reports.package import save_same_bytes
+from reports.style import Painter, Style
+from reports.summary import (
+    COLUMNS,
+    period_rows,
+    write_contents,
+    write_indicators,
+    write_tiles,
+)
+from reports.values import masked_ids
+
+__all__ = ["SIMULATION_LAYOUT", "SimulationReport", "table_columns", "write_simulation_workbook"]
+
+SIMULATION_LAYOUT = Path(__file__).with_name("simulation.toml")
+
+_TABLE_ROW = 3
+_CHART_ROWS = 18
+_MASKED = "病案号只显示末四位。"
+_SIDES = ((1, 5), (6, 10))
+_SIGNS = ("增加", "减少")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimulationReport:
+    """Scenarios as tables, all scenarios of a table under each other (column ``scenario``).
+
+    ``comparison``: one row for the baseline, then one for each scenario.  Amounts are ``*_fen``.
+    A table that is empty gives a sheet that says so.  The columns are those of simulation.toml.
+    """
+
+    TABLES: ClassVar[tuple[str, ...]] = (
+        "comparison",
+        "changes",
+        "departments",
+        "hospitals",
+        "drgs",
+        "doctors",
+        "kinds",
+        "insurances",
+        "cases",
+        "migration",
+        "attribution",
+        "attribution_departments",
+        "attribution_drgs",
+        "made_from",
+    )
+
+    hospital: str
+    periods: tuple[str, ...]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The months in words."""
+        first, last = self.periods[0], self.periods[-1]
+        return first if first == last else f"{first} 至 {last}（{len(self.periods)} 个月）"
+
+    @property
+    def stamp(self) -> datetime:
+        """The moment written into the file: the last month, not the clock."""
+        try:
+            return datetime.strptime(self.periods[-1][:7], "%Y-%m")
+        except ValueError:
+            return datetime(2000, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """What every sheet needs."""
+
+    report: SimulationReport
+    tables: Mapping[str, pd.DataFrame]
+    layout: Layout
+    painter: Painter
+    data: ChartData
+    masked: bool
+
+    def note(self, text: str) -> str:
+        """A sheet's note."""
+        return text.replace("{masking}", _MASKED if self.masked else "")
+
+
+def write_simulation_workbook(
+    report: SimulationReport, path: Path, *, show_case_ids: bool = False
+) -> None:
+    """Write the workbook (xlsx) at ``path``; the same report gives the same bytes.
+
+    Case ids are masked unless ``show_case_ids``.  The file is written aside and renamed.
+    """
+    style = Style.load()
+    layout = Layout.load(SIMULATION_LAYOUT, style)
+    workbook = Workbook()
+    painter = Painter(workbook, style)
+    properties: Any = workbook.properties
+    properties.creator = properties.lastModifiedBy = "drg-engine"
+    properties.title = f"{report.hospital} {report.title} {layout.summary.title}"
+    first: Any = workbook.active
+    first.title = layout.summary.name
+    sheets = [(entry, workbook.create_sheet(entry.name)) for entry in layout.sheets]
+    data_sheet = workbook.create_sheet(layout.charts.data_sheet)
+    data = ChartData(data_sheet, painter, layout.charts)
+    book = _Book(report, _prepared(report, show_case_ids), layout, painter, data, not show_case_ids)
+    _write_summary(book, first)
+    for entry, sheet in sheets:
+        _write_sheet(book, entry, sheet)
+    _finish_data_sheet(book, data_sheet)
+    save_same_bytes(workbook, path, report.stamp)
+
+
+def table_columns() -> dict[str, tuple[Column, ...]]:
+    """The columns of each table as the workbook shows them, by table, for other writers."""
+    layout = Layout.load(SIMULATION_LAYOUT, Style.load())
+    return {table.source: table.columns for sheet in layout.sheets for table in sheet.tables}
+
+
+def _prepared(report: SimulationReport, show_case_ids: bool) -> dict[str, pd.DataFrame]:
+    """Tables with case ids masked, in their order: scenarios as given, the largest gain first."""
+    ready = {name: report.tables.get(name, pd.DataFrame()) for name in SimulationReport.TABLES}
+    names = ready["comparison"]["scenario"].tolist()
+    place = {name: at for at, name in enumerate(names)}
+    for name in ("departments", "hospitals", "drgs", "doctors"):
+        frame = ready[name]
+        if not frame.empty:
+            frame = frame.assign(_at=frame["scenario"].map(place))
+            order = frame.sort_values(["_at", "change_fen"], ascending=[True, False], kind="stable")
+            ready[name] = order.drop(columns="_at")
+    if not show_case_ids and not ready["cases"].empty:
+        ready["cases"] = ready["cases"].assign(case_id=masked_ids(ready["cases"]["case_id"]))
+    return ready
+
+
+def _write_summary(book: _Book, sheet: Worksheet) -> None:
+    layout, painter, report = book.layout, book.painter, book.report
+    summary = layout.summary
+    page.write_title(sheet, summary.title, summary.note, report.hospital, report.title, painter)
+    comparison = book.tables["comparison"].rename(columns={"scenario": "label"})
+    if not comparison["fund_cases"].any():
+        comparison = comparison.drop(columns=["fund_fen", "patient_fen", "other_fen"])
+    rows = period_rows(comparison)
+    base, scenarios = rows[0], rows[1:]
+    shown = scenarios[0] if scenarios else base
+    row = _TABLE_ROW
+    put(sheet, row, 1, f"情景“{shown[0]}”与基准", painter.look(bold=True, ink="primary"))
+    row = write_tiles(sheet, row + 1, summary, [shown, base], painter)
+    row = _summary_charts(book, sheet, row, shown[0])
+    # Two columns for the baseline and the scenario leave room between the lists.
+    row = write_indicators(sheet, row, summary, [base, *scenarios[:2]], painter)
+    entries = [
+        (entry.name, entry.title, sum(len(book.tables[table.source]) for table in entry.tables))
+        for entry in layout.sheets
+    ]
+    row = write_contents(sheet, row + 1, entries, painter)
+    page.set_up(sheet, report.hospital, report.title, "primary", painter, repeat=None)
+    page.portrait(sheet)
+    sheet.print_area = f"A1:{get_column_letter(COLUMNS)}{row}"
+    sheet.freeze_panes = f"A{_TABLE_ROW}"
+
+
+def _summary_charts(book: _Book, sheet: Worksheet, top: int, name: str) -> int:
+    """Waterfall of the first scenario and tornados; returns the next free row."""
+    row, half = top, COLUMNS // 2
+    steps = _steps(book, name)
+    if steps:
+        chart = waterfall(book.data, f"增减归因：{name}", steps)
+        page.fit(sheet, chart, row, 1, half, _CHART_ROWS)
+    comparison = book.tables["comparison"]
+    several = comparison.iloc[1:] if len(comparison) > 2 else comparison.iloc[:0]
+    drgs = _of(book.tables["drgs"], name)
+    departments = _of(book.tables["departments"], name)
+    if not several.empty:
+        _tornado(book, sheet, "各情景的支付增减", several, "scenario", (row, half + 1, COLUMNS))
+    elif not departments.empty:
+        title = f"科室支付增减：{name}"
+        _tornado(book, sheet, title, departments, "department_name", (row, half + 1, COLUMNS))
+    row += _CHART_ROWS + 1
+    if not drgs.empty:
+        _tornado(book, sheet, f"病组支付增减：{name}", drgs, "drg", (row, 1, COLUMNS))
+        row += _CHART_ROWS + 1
+    return row
+
+
+def _of(frame: pd.DataFrame, scenario: str) -> pd.DataFrame:
+    """Rows of one scenario in which something changes."""
+    if frame.empty:
+        return frame
+    return frame[(frame["scenario"] == scenario) & (frame["change_fen"] != 0)]
+
+
+def _tornado(
+    book: _Book, sheet: Worksheet, title: str, frame: pd.DataFrame, key: str, at: tuple[int, ...]
+) -> None:
+    """The largest changes to both sides, the largest on top."""
+    order = frame.assign(_size=frame["change_fen"].abs())
+    order = order.sort_values(["_size", key], ascending=[False, True], kind="stable")
+    top = order.head(book.layout.charts.ranking_bars)
+    bars = [
+        (str(name), int(fen) / 100.0) for name, fen in zip(top[key], top["change_fen"], strict=True)
+    ]
+    chart = ranking(book.data, title, bars, _SIGNS)
+    page.fit(sheet, chart, at[0], at[1], at[2], _CHART_ROWS)
+
+
+def _steps(book: _Book, scenario: str) -> list[Step]:
+    """The parts of a scenario's change, then the whole, from the first measure."""
+    frame = _of(book.tables["attribution"], scenario)
+    if frame.empty:
+        return []
+    row = frame.iloc[0]
+    steps = [
+        Step(column.heading, int(row[column.key]) / 100.0)
+        for table in _tables_of(book.layout, "attribution")
+        for column in table
+        if column.key.endswith("_fen") and column.key != "change_fen" and row.get(column.key, 0)
+    ]
+    return [*steps, Step("合计", int(row["change_fen"]) / 100.0, whole=True)]
+
+
+def _tables_of(layout: Layout, source: str) -> list[tuple[Column, ...]]:
+    return [t.columns for sheet in layout.sheets for t in sheet.tables if t.source == source]
+
+
+def _write_sheet(book: _Book, entry: Sheet, sheet: Worksheet) -> None:
+    painter, report = book.painter, book.report
+    note = book.note(entry.note)
+    page.write_title(sheet, entry.title, note, report.hospital, report.title, painter)
+    row = _TABLE_ROW
+    if entry.chart == "attribution":
+        row = _waterfalls(book, sheet, row)
+    areas: list[Area] = []
+    for table in entry.tables:
+        frame = book.tables[table.source]
+        if frame.empty and areas:
+            continue
+        if table.title:
+            put(sheet, row, 1, table.title, painter.look(bold=True, ink="primary", align="left"))
+            row += 1
+        if frame.empty:
+            put(sheet, row, 1, "没有此项数据。", painter.look(ink="muted"))
+            row += 2
+            continue
+        area = write_table(sheet, row, table, frame, book.layout, painter)
+        areas.append(area)
+        row = area.end + 3
+    _freeze(sheet, entry, areas)
+    page.set_up(
+        sheet, report.hospital, report.title, entry.tab, painter,
+        repeat=areas[0].head if len(areas) == 1 else None,
+    )  # fmt: skip
+
+
+def _freeze(sheet: Worksheet, entry: Sheet, areas: Sequence[Area]) -> None:
+    """Freeze and filter the headings where a sheet is one table; else the title alone."""
+    column = get_column_letter(entry.freeze + 1)
+    if len(areas) == 1:
+        area = areas[0]
+        sheet.freeze_panes = f"{column}{area.first}"
+        right = get_column_letter(area.right)
+        sheet.auto_filter.ref = f"A{area.head}:{right}{max(area.last, area.head)}"
+    else:
+        sheet.freeze_panes = f"{column}{_TABLE_ROW}"
+
+
+def _waterfalls(book: _Book, sheet: Worksheet, top: int) -> int:
+    """One waterfall for each of the first scenarios, two side by side; returns the next row."""
+    names = book.tables["comparison"]["scenario"].tolist()[1:]
+    drawn = 0
+    for name in names[: book.layout.charts.pareto_bars]:
+        steps = _steps(book, name)
+        if steps:
+            chart = waterfall(book.data, f"增减归因：{name}", steps)
+            left, right = _SIDES[drawn % 2]
+            page.fit(sheet, chart, top + drawn // 2 * _CHART_ROWS, left, right, _CHART_ROWS - 1)
+            drawn += 1
+    return top + (drawn + 1) // 2 * _CHART_ROWS
+
+
+def _finish_data_sheet(book: _Book, sheet: Worksheet) -> None:
+    charts, report = book.layout.charts, book.report
+    page.write_title(
+        sheet, charts.data_sheet, charts.data_note, report.hospital, report.title, book.painter
+    )
+    for index, width in enumerate((26, 14, 14, 14, 14, 14), start=1):
+        sheet.column_dimensions[get_column_letter(index)].width = width
+    sheet.freeze_panes = f"A{_TABLE_ROW}"
+    page.set_up(sheet, report.hospital, report.title, "grey", book.painter, repeat=None)

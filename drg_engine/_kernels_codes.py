@@ -13,6 +13,9 @@ __all__ = ["LONGEST_CODE", "ROW_MASK", "encode_rows", "find_repeats", "hash_ids"
 LONGEST_CODE = 64
 """Bytes of the longest text taken for a code."""
 
+LONGEST_ROW = 1 << 16
+"""Bytes of the longest cell taken for codes; a longer one marks its row at once."""
+
 _FNV_START = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
@@ -66,6 +69,10 @@ def encode_rows(
     written = out_offsets[first_row]
     for i in range(first_row, rows):
         begin, end = offsets[i], offsets[i + 1]
+        if end - begin > LONGEST_ROW:
+            unfit[i] = True
+            out_offsets[i + 1] = written
+            continue
         room = 1 + (end - begin) // 2 + 1
         if (
             counts[0] + room >= hashes.size

@@ -44,6 +44,8 @@ _MOST_SITES = 999
 _ON_LADDER = -2
 NOTHING, MDC, ADRG, RUNG = range(4)
 _OLDEST = 150
+_FEMALE = np.uint64(2)
+_MODES = np.uint64(32)
 
 
 class CaseColumns(NamedTuple):
@@ -189,8 +191,10 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
             dx_class = principal >> _CLASS_SHIFT
             proc_class = procedure >> _CLASS_SHIFT
             sex = np.uint64(sexes[i])
-            years = np.int64(ages[i])
-            age = np.uint64((years if years < _OLDEST else _OLDEST) + 1)
+            if sex > _FEMALE:
+                sex = _NONE
+            years = max(np.int64(-1), min(np.int64(ages[i]), np.int64(_OLDEST)))
+            age = np.uint64(years + np.int64(1))
             exclusion_row = (principal >> _ROW_SHIFT) & _ROW_MASK
             row = np.uint64(dx_other_at[np.uint64(dx[first])]) >> _SET_SHIFT
             found_0 = as_principal[row, 0]
@@ -260,7 +264,8 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
                                     numbers[5] = vent_hours[i]
                                 if flags_of.size > 0:
                                     carried[0] = flags_of[i]
-                                carried[1] = _ONE << np.uint64(discharge_mode[i])
+                                mode = np.uint64(discharge_mode[i])
+                                carried[1] = _ONE << (mode if mode < _MODES else _NONE)
                                 holds = _rest_holds(
                                     sites,
                                     site_range,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drg_engine import __version__
+from drg_engine.cli_fit import rates_app, weights_app
+from drg_engine.cli_policy import policy_app
 from drg_engine.errors import DrgEngineError
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ app = typer.Typer(
 tables_app = typer.Typer(help="分组方案的表格：列出、查看、核对、比较。", no_args_is_help=True,
                          rich_markup_mode=None)  # fmt: skip
 app.add_typer(tables_app, name="tables")
+app.add_typer(policy_app, name="policy")
+app.add_typer(weights_app, name="weights")
+app.add_typer(rates_app, name="rates")
 
 
 def _version(asked: bool) -> None:

@@ -86,6 +86,11 @@ def weights_options() -> None:
     show_options()
 
 
+@rates_app.callback()
+def _rates() -> None:
+    """Keep ``fit`` a command of its own name while it is the only one."""
+
+
 @rates_app.command("fit")
 def rates_fit(
     budget: Annotated[

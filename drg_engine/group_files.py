@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from drg_engine.ahead import ahead
 from drg_engine.cases import CaseReader, Cases, ReadCounts
@@ -150,12 +152,11 @@ def _inputs(cases: Cases) -> Iterator[tuple[str, pa.Array]]:
     ):
         codes = pa.array(book.strings, pa.string()).take(pa.array(places))
         lists = pa.LargeListArray.from_arrays(pa.array(offsets), codes)
-        yield name, pa.compute.binary_join(lists.cast(pa.list_(pa.string())), "|")
+        yield name, pc.binary_join(lists.cast(pa.list_(pa.string())), "|")
     for name in cases.extra.column_names:
         column = cases.extra[name]
         if pa.types.is_integer(column.type):
-            yuan = pa.compute.divide(column.cast(pa.decimal128(20, 2)), pa.scalar(100))
-            column = yuan.cast(pa.decimal128(20, 2))
+            column = pc.multiply(column.cast(pa.decimal128(19, 0)), pa.scalar(Decimal("0.01")))
         yield name, column
     yield from zip(cases.others.column_names, cases.others.columns, strict=True)
 

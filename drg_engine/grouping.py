@@ -60,6 +60,7 @@ REASON_WORDS = (
 )
 """REASONS in words."""
 
+_OLDEST, _MODES = 150, 32
 Words = npt.NDArray[np.uint64]
 _NO_FLAGS = np.zeros(0, dtype=np.uint64)
 
@@ -268,12 +269,12 @@ def group_one(
     proc = [normal_code(code) for code in procedures]
     none = np.zeros(0, dtype=np.float32)
     columns = CaseColumns(
-        np.array([sex], np.int8),
-        np.array([age], np.int16),
+        np.array([sex if sex in (1, 2) else 0], np.int8),
+        np.array([max(-1, min(age, _OLDEST))], np.int16),
         np.array([age_days], np.int32),
         np.array([birth_weight], np.int32),
         np.array([los], np.int32),
-        np.array([discharge_mode], np.int8),
+        np.array([discharge_mode if 0 <= discharge_mode < _MODES else 0], np.int8),
         none,
         none,
         _NO_FLAGS,

@@ -221,7 +221,7 @@ def _residuals(returns: Returns, settled: Settlement, off: np.ndarray[Any, Any])
     rows, apart, beside = rows[order], apart[order], beside[order]
     kinds = np.array(KIND_TITLES, dtype=object)[settled.kind[rows]]
     texts = [
-        pa.array(returns.texts(label, rows).astype(object), pa.string())
+        pa.array(returns.texts(label, rows).astype(object), pa.string(), from_pandas=True)
         for label in (returns.drg, returns.insurance, returns.hospital)
     ]
     columns = [

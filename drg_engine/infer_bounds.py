@@ -261,7 +261,10 @@ def _no_high(base: Policy, seen: _Seen) -> tuple[dict[str, Any], list[Finding]]:
     normal = seen.ratio[seen.standard]
     largest = float(normal.max()) if normal.size else np.nan
     words = f"没有见到高倍率病例；按支付标准支付的最大倍率为 {largest:.4f}，界值不低于此数，"
-    kept = base.was_written("high") and base.rules.high.bound >= largest
+    said = base.rules.high
+    by = {"single": [said.bound], "level": list(said.levels.values())}
+    bounds = by.get(said.by, [tier.bound for tier in said.tiers])
+    kept = base.was_written("high") and min(bounds, default=0.0) >= largest
     words += "不能再确定" + ("，照原政策" if kept else "，暂记为超界仍按支付标准")
     section = {} if kept else {"mode": "standard"}
     finding = Finding(

@@ -17,11 +17,11 @@ from drg_engine.simulation import Outcome, check_names
 from drg_engine.simulation_input import Loaded
 from drg_engine.simulation_tables import (
     LEVELS,
+    Compared,
     Comparer,
     kind_table,
     largest_changes,
     migration,
-    totals,
     totals_row,
 )
 from reports.simulation import SimulationReport
@@ -44,10 +44,12 @@ def simulation_report(
     rows: list[dict[str, Any]] = [{"scenario": BASELINE} | totals_row(base, base)]
     for scenario in scenarios:
         outcome = loaded.simulation.run(scenario)
-        found = totals(outcome.after)
+        compared = comparer.compare(outcome)
         notes = "；".join(outcome.notices)
-        rows.append({"scenario": scenario.title} | totals_row(found, base) | {"notes": notes})
-        for name, frame in _tables(outcome, comparer, order).items():
+        rows.append(
+            {"scenario": scenario.title} | totals_row(compared.totals, base) | {"notes": notes}
+        )
+        for name, frame in _tables(outcome, comparer, compared, order).items():
             frame.insert(0, "scenario", scenario.title)
             gathered[name].append(frame)
     tables = {name: _stacked(frames) for name, frames in gathered.items()}
@@ -60,8 +62,10 @@ def simulation_report(
     )
 
 
-def _tables(outcome: Outcome, comparer: Comparer, order: Sequence[Step]) -> dict[str, pd.DataFrame]:
-    found = comparer.compare(outcome)
+def _tables(
+    outcome: Outcome, comparer: Comparer, compared: Compared, order: Sequence[Step]
+) -> dict[str, pd.DataFrame]:
+    found = dict(compared.tables)
     if len(found["hospitals"]) < 2:
         found["hospitals"] = found["hospitals"].iloc[:0]
     parts = attribute(outcome, comparer.cells, order=order)
@@ -71,7 +75,7 @@ def _tables(outcome: Outcome, comparer: Comparer, order: Sequence[Step]) -> dict
         table = parts.table(measure=measure).rename(columns={"cost_fen": "cost_part_fen"})
         whole.append(table.assign(measure=title, order=words))
     return found | {
-        "kinds": kind_table(outcome),
+        "kinds": kind_table(comparer.totals, compared.totals),
         "cases": _cases(outcome),
         "migration": migration(outcome),
         "attribution": pd.concat(whole, ignore_index=True),

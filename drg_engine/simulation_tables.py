@@ -18,6 +18,7 @@ from drg_engine.surplus import exact_weights, sum_weights
 
 __all__ = [
     "LEVELS",
+    "Compared",
     "Comparer",
     "Totals",
     "kind_table",
@@ -71,6 +72,24 @@ class Totals:
     kinds_paid: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """A scenario's totals, and its tables of LEVELS, sorted by key (columns: see _beside)."""
+
+    totals: Totals
+    tables: dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """Cells of one table: the group of each, how many, their texts, the baseline's sums."""
+
+    of: Ints
+    count: int
+    texts: dict[str, list[str]]
+    before: dict[str, Ints]
+
+
 class Comparer:
     """Adds scenarios up beside the baseline of a simulation; cells and baseline are done once."""
 
@@ -78,24 +97,39 @@ class Comparer:
         self.base = simulation.base
         self.cells = Cells.made(self.base.columns)
         self._sums = _cell_sums(self.cells, self.base)
-        self.totals = totals(self.base)
+        self.totals = _totals(self.base, self._sums)
+        self._levels = {name: self._level(by) for name, by in LEVELS.items()}
 
-    def compare(self, outcome: Outcome) -> dict[str, pd.DataFrame]:
-        """Tables of LEVELS, sorted by key: see :func:`_beside` for the columns."""
+    def compare(self, outcome: Outcome) -> Compared:
+        """What a scenario comes to; only what it moved is added up again."""
         sums = _cell_sums(self.cells, outcome.after, (self.base, self._sums))
         tables = {}
-        for name, by in LEVELS.items():
-            of, count, texts = self.cells.groups(by)
-            before = {key: _added(of, values, count) for key, values in self._sums.items()}
-            after = {key: _added(of, values, count) for key, values in sums.items()}
-            tables[name] = pd.DataFrame(texts, index=range(count)).assign(**_beside(before, after))
-        return tables
+        for name, level in self._levels.items():
+            after = {
+                key: level.before[key]
+                if values is self._sums[key]
+                else exact_sums(level.of, values, level.count)
+                for key, values in sums.items()
+            }
+            frame = pd.DataFrame(level.texts, index=range(level.count))
+            tables[name] = frame.assign(**_beside(level.before, after))
+        return Compared(_totals(outcome.after, sums), tables)
+
+    def _level(self, by: Sequence[str]) -> _Level:
+        of, count, texts = self.cells.groups(by)
+        before = {key: exact_sums(of, values, count) for key, values in self._sums.items()}
+        return _Level(of, count, texts, before)
 
 
 def totals(state: State) -> Totals:
     """Sums over all cases of a state."""
+    return _totals(state, _measures(state))
+
+
+def _totals(state: State, sums: Mapping[str, Ints]) -> Totals:
+    """Totals from the measures of cases, or their sums by cell."""
     columns, settlement = state.columns, state.settlement
-    held = {name: int(values.sum()) for name, values in _measures(state).items()}
+    held = {name: int(values.sum()) for name, values in sums.items()}
     rw = float(sum_weights(held["units"]))
     kinds = np.bincount(settlement.kind, minlength=len(KINDS))
     paid = exact_sums(settlement.kind, _known(settlement.paid, columns.charges), len(KINDS))
@@ -189,25 +223,26 @@ def _measures(state: State, of: Sequence[str] = (*_COUNTED, *_MONEY)) -> dict[st
 def _cell_sums(
     cells: Cells, state: State, held: tuple[State, dict[str, Ints]] | None = None
 ) -> dict[str, Ints]:
-    """Measures by cell; those whose columns are the held state's own are taken over."""
-    kept: dict[str, Ints] = {}
-    if held is not None:
-        base, sums = held
-        names = ["cases", "settled", "charges"]
-        if state.columns.status is base.columns.status:
-            names.append("grouped")
-            names += ["units"] if state.columns.weight is base.columns.weight else []
-        if state.settlement.paid is base.settlement.paid:
-            names += ["standard", "priced", "paid"]
-        if state.columns.cost is base.columns.cost:
-            names.append("cost")
-        kept = {name: sums[name] for name in names}
+    """Measures by cell; those that are the held state's own are taken over."""
+    kept = {} if held is None else {name: held[1][name] for name in _same(state, held[0])}
     missing = [name for name in (*_COUNTED, *_MONEY) if name not in kept]
     return kept | {name: cells.sums(values) for name, values in _measures(state, missing).items()}
 
 
-def _added(of: Ints, values: Ints, count: int) -> Ints:
-    return exact_sums(of, values, count)
+def _same(state: State, base: State) -> list[str]:
+    """Measures that a state has in common with its baseline."""
+    names = ["cases", "settled", "charges"]
+    if state.columns.status is base.columns.status:
+        names.append("grouped")
+        names += ["units"] if state.columns.weight is base.columns.weight else []
+    one, two = state.settlement, base.settlement
+    if one.paid is two.paid:
+        names += ["standard", "priced", "paid"]
+    elif np.array_equal(one.standard == MISSING_FEN, two.standard == MISSING_FEN):
+        names.append("priced")
+    if state.columns.cost is base.columns.cost:
+        names += ["cost"] if one.paid is not two.paid else ["cost", "cost_surplus"]
+    return names
 
 
 def _beside(before: dict[str, Ints], after: dict[str, Ints]) -> dict[str, Any]:
@@ -277,9 +312,8 @@ def totals_row(found: Totals, base: Totals) -> dict[str, Any]:
     return shown | more | kinds
 
 
-def kind_table(outcome: Outcome) -> pd.DataFrame:
+def kind_table(base: Totals, after: Totals) -> pd.DataFrame:
     """By kind of case: kind, base_cases, cases, base_paid_fen, paid_fen, change_fen."""
-    base, after = totals(outcome.base), totals(outcome.after)
     paid = np.array([base.kinds_paid, after.kinds_paid], dtype=np.int64)
     frame = pd.DataFrame(
         {

@@ -34,7 +34,7 @@ from drg_engine.weights import (
     judge,
 )
 from drg_engine.writers import write_table
-from grouper_tables import Scheme, load_scheme
+from grouper_tables import Scheme, load_scheme, scheme_names
 from grouper_tables._source import SCHEMES
 
 __all__ = ["WeightFit", "fit_scheme", "group_rows", "summary_rows", "write_scheme"]
@@ -189,8 +189,11 @@ def write_scheme(
 ) -> Scheme:
     """Write the scheme difference into a new folder and load it, so that it is known to load.
 
-    Raises InputError where the folder is there and not empty.
+    Raises InputError where the folder is there and not empty, or has a shipped scheme's name.
     """
+    if folder.name in scheme_names():
+        fault = Fault(folder.name, "与随软件提供的方案同名，以后会取错", mend="换一个文件夹名")
+        raise InputError("不能写出方案", [fault])
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         fault = Fault(folder.name, "文件夹已存在且不为空", mend="换一个文件夹，或先移走旧的")
         raise InputError("不能写出方案", [fault])
@@ -211,7 +214,7 @@ def write_scheme(
         if folder.is_dir():
             folder.rmdir()
         aside.rename(folder)
-    return load_scheme(folder)
+    return load_scheme(folder.resolve())
 
 
 def _read_changes(

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,8 @@ __all__ = ["TableWriter", "check_suffix", "open_writer", "write_table"]
 _SUFFIXES = (".csv", ".xlsx", ".parquet")
 _STARTS_FORMULA = np.isin(np.arange(256), list(b"=+-@\t\r"))
 _CSV_BATCH = 1 << 16
+_STAMP = datetime(2000, 1, 1)
+"""The moment written into workbooks, so that the same table gives the same bytes."""
 _SHEET_ROWS = 1_048_576
 _NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF])
 _BOM = b"\xef\xbb\xbf"
@@ -233,7 +236,9 @@ class _SheetWriter:
         return cell
 
     def close(self) -> None:
-        self._book.save(self._path)
+        from drg_engine.workbook_bytes import save_same_bytes
+
+        save_same_bytes(self._book, self._path, _STAMP)
 
 
 def _printable(text: str) -> str:

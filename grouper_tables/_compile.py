@@ -8,7 +8,7 @@ the order of trial.  What a principal code cannot decide is kept in the ``x_`` a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,13 @@ from grouper_tables._bits import Findings, Layout, Membership, Slot, allowed_cla
 from grouper_tables._checks import check_structure
 from grouper_tables._conditions import condition_arrays
 from grouper_tables._source import SchemeSource
-from grouper_tables.rules import CODE_CONDITIONS, Alternative, CodeSets, read_alternatives
+from grouper_tables.rules import (
+    CODE_CONDITIONS,
+    Alternative,
+    CodeSets,
+    Condition,
+    read_alternatives,
+)
 
 __all__ = ["Compiled", "compile_scheme"]
 
@@ -35,18 +41,26 @@ class Compiled:
     weights: npt.NDArray[np.float64]
 
 
+_RULE_TABLES = (("rules", "adrg"), ("mdc_entry", "mdc"), ("group_rules", "drg"))
+_MOST_ROWS, _MOST_EXCLUSIONS = 1 << 14, 1 << 16
+
+
 def compile_scheme(source: SchemeSource, options: Mapping[str, Any]) -> Compiled:
     """Compile a scheme under the given options.
 
     Raises TableError with every fault of structure, rules and code sets.
     """
     faults: list[Fault] = []
-    tables = source.tables
-    rules = read_alternatives(tables["rules"], "adrg", options, faults)
-    faults.extend(check_structure(source, rules))
+    read = {
+        table: read_alternatives(source.tables[table], owner, options, faults)
+        for table, owner in _RULE_TABLES
+    }
+    faults.extend(check_structure(source, read["rules"]))
+    compiler = _Compiler(source, options, read)
+    faults.extend(compiler.unresolved())
     if faults:
         raise TableError(f"分组方案 {source.manifest.name} 的表格有误", faults)
-    return _Compiler(source, options, rules).compiled()
+    return compiler.compiled()
 
 
 _LADDER = ("all", "mcc", "cc", "none")
@@ -57,11 +71,12 @@ class _Compiler:
         self,
         source: SchemeSource,
         options: Mapping[str, Any],
-        rules: Mapping[str, list[Alternative]],
+        read: Mapping[str, Mapping[str, list[Alternative]]],
     ) -> None:
         self.source = source
         self.options = options
-        self.rules = rules
+        self.read = read
+        self.rules = rules = read["rules"]
         self.faults: list[Fault] = []
         self.dx = _universe(
             source, "diagnoses", ("mdc_diagnoses", "diagnosis_sets", "complications", "exclusions")
@@ -69,21 +84,33 @@ class _Compiler:
         self.proc = _universe(source, "procedures", ("procedure_sets", "or_procedures"))
         self._add_named_codes()
         self.sets = CodeSets(source, {"dx": self.dx, "proc": self.proc}, rules, self.faults)
-        mdc = source.tables["mdc"]
-        self.mdcs = [m for _, m in sorted((int(r), m) for m, r in mdc.pick("mdc", "rank"))]
-        self._read_groups()
 
     def _add_named_codes(self) -> None:
         """A code that only a rule names (``code:``) is known, too."""
-        for table, owner in (("rules", "adrg"), ("mdc_entry", "mdc"), ("group_rules", "drg")):
-            read = read_alternatives(self.source.tables[table], owner, self.options, [])
-            for alternatives in read.values():
-                for condition in (c for alt in alternatives for c in alt.conditions):
-                    if condition.on_codes and condition.value.startswith("code:"):
-                        codes = self.dx if CODE_CONDITIONS[condition.kind] == "dx" else self.proc
-                        codes.setdefault(condition.value.removeprefix("code:"), len(codes))
+        for condition, _ in self._code_conditions():
+            if condition.value.startswith("code:"):
+                codes = self.dx if CODE_CONDITIONS[condition.kind] == "dx" else self.proc
+                codes.setdefault(condition.value.removeprefix("code:"), len(codes))
+
+    def _code_conditions(self) -> Iterator[tuple[Condition, str]]:
+        """Every condition on codes with the MDC whose table it may name."""
+        for table, owned in self.read.items():
+            for owner, alternatives in owned.items():
+                mdc = owner if table == "mdc_entry" else ""
+                for alternative in alternatives:
+                    yield from ((c, mdc) for c in alternative.conditions if c.on_codes)
+
+    def unresolved(self) -> list[Fault]:
+        """Faults of conditions whose value names no codes."""
+        for condition, mdc in self._code_conditions():
+            self.sets.codes(condition, mdc)
+        found = list(dict.fromkeys(self.faults))
+        self.faults.clear()
+        return found
 
     def _read_groups(self) -> None:
+        mdc = self.source.tables["mdc"]
+        self.mdcs = [m for _, m in sorted((int(r), m) for m, r in mdc.pick("mdc", "rank"))]
         groups = self.source.tables["groups"]
         self.drgs = groups.column("drg")
         grouped = set(groups.column("adrg"))
@@ -95,6 +122,8 @@ class _Compiler:
         self.medical = [partition == "medical" for _, _, _, partition in kept]
 
     def compiled(self) -> Compiled:
+        """The arrays; the tables must be sound."""
+        self._read_groups()
         self._lay_out()
         parts = {
             **self._code_arrays(),
@@ -106,9 +135,8 @@ class _Compiler:
         return Compiled(Rules(**parts), self._names(), self._weights())
 
     def _lay_out(self) -> None:
-        tables = self.source.tables
         layout = Layout()
-        entries = read_alternatives(tables["mdc_entry"], "mdc", self.options, self.faults)
+        entries = self.read["mdc_entry"]
         owned = [(i, alt) for i, mdc in enumerate(self.mdcs) for alt in entries.get(mdc, [])]
         self.entry_words = layout.block(owned)
         self.mdc_words = [
@@ -120,7 +148,7 @@ class _Compiler:
             )
             for i in range(len(self.mdcs))
         ]
-        conditional = read_alternatives(tables["group_rules"], "drg", self.options, self.faults)
+        conditional = self.read["group_rules"]
         self.group_words = {
             drg: layout.block((i, alt) for alt in conditional[drg])
             for i, drg in enumerate(self.drgs)
@@ -147,6 +175,8 @@ class _Compiler:
             dx_in_mdc |= self.dx_holds[:, number].astype(np.uint64) << np.uint64(i)
         dx_rows, dx_any = self.anywhere["dx"].classes()
         proc_rows, proc_any = self.anywhere["proc"].classes()
+        if int(dx_rows.max()) >= _MOST_ROWS or counting.shape[1] > _MOST_EXCLUSIONS:
+            self.faults.append(Fault(self.source.folder.name, "编码集或排除表过多，超出编译的上限"))
         findings = Findings()
         conditions = condition_arrays(self.layout, self.wanted, findings, self.flag_names())
         return {

@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 from openpyxl import Workbook
 
+from drg_engine.workbook_bytes import save_same_bytes
 from reports.layout import MONTH_LAYOUT, Layout
-from reports.package import save_same_bytes
 from reports.sheets import write_sheets
 from reports.style import Painter, Style
 

@@ -16,11 +16,11 @@ from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from drg_engine.workbook_bytes import save_same_bytes
 from reports import page
 from reports.charts import ChartData, Step, ranking, waterfall
 from reports.grid import Area, put, write_table
 from reports.layout import Column, Layout, Sheet
-from reports.package import save_same_bytes
 from reports.style import Painter, Style
 from reports.summary import (
     COLUMNS,

@@ -118,7 +118,7 @@ def test_parts_add_up_at_every_level(rows, change: Scenario) -> None:
     comparer = Comparer(run)
     found = attribute(outcome, comparer.cells)
     assert found.order == ("scheme", *change.order, "cost")
-    tables = comparer.compare(outcome)
+    tables = comparer.compare(outcome).tables
     base, after = totals(outcome.base), totals(outcome.after)
     for measure in ("surplus", "cost_surplus"):
         added, whole = _sums(found, (), measure)

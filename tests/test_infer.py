@@ -198,7 +198,7 @@ def test_every_mode_is_found_again(changes: dict[str, Any]) -> None:
 
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
-    rate=st.integers(300_000, 2_000_000),
+    rate=st.integers(700_000, 1_600_000),
     h=st.sampled_from([0.85, 0.97, 1.0, 1.05, 1.213]),
     low=st.sampled_from([0.3, 0.35, 0.4, 0.5]),
     low_mode=st.sampled_from(["as_charged", "ratio_points"]),
@@ -456,8 +456,19 @@ def test_what_the_returns_do_not_tell_stays_as_in_the_base() -> None:
     found = inferred(example(), some_cases(spread=0.05), base=base)
     assert found.policy.rules.low == base.rules.low
     assert found.policy.rules.scope == base.rules.scope
+    assert found.policy.rules.high == base.rules.high
     assert found.policy.source("low.bound") == base.source("low.bound")
     assert "反推" in found.policy.source("rates.310")
+
+
+def test_a_base_that_the_returns_contradict_is_not_kept() -> None:
+    """Cases up to about 1.2 are paid their standard, which tiers down to 1.05 would not."""
+    tiers = [{"upper": 1.0, "bound": 3.0}, {"bound": 1.05}]
+    base = example(high__by="weight", high__tiers=tiers, low__bound=0.9)
+    found = inferred(example(), some_cases(spread=0.05), base=base)
+    assert found.policy.rules.high.mode == "standard"
+    assert found.policy.rules.low.bound == 0.0
+    assert_explains_all(found)
 
 
 def test_inclusive_is_known_only_from_a_case_at_the_bound() -> None:

@@ -64,7 +64,7 @@ def test_totals_by_hand() -> None:
     assert (base.cost_fen, base.cost_surplus_fen) == (12_000_00, 3_000_00)
     row = totals_row(after, base)
     assert (row["change_fen"], row["low_cases"], row["normal_cases"]) == (-4_100_00, 1, 2)
-    kinds = kind_table(outcome).set_index("kind")
+    kinds = kind_table(base, after).set_index("kind")
     assert kinds.loc["low"].tolist() == [0, 1, 0, 3_900_00, 3_900_00]
     assert kinds.loc["normal", "change_fen"] == -8_000_00
 
@@ -107,7 +107,7 @@ def test_another_scheme() -> None:
     assert moved["change_fen"].tolist() == [1_000_00, -3_000_00, 6_000_00]
     assert outcome.after.columns.weight[1] == 1.1
     assert outcome.notices == ()
-    drgs = Comparer(run).compare(outcome)["drgs"].set_index("drg")
+    drgs = Comparer(run).compare(outcome).tables["drgs"].set_index("drg")
     assert drgs.loc["DD29", "change_fen"] == 6_000_00
     assert drgs.loc["BB13", "turn"] == ""
 
@@ -201,8 +201,9 @@ def test_sums_are_exact_beyond_float64() -> None:
 def test_levels_agree_and_order_does_not_matter(rows, change: Scenario, random) -> None:
     run = simulation(columns(*rows))
     outcome = run.run(change)
-    tables = Comparer(run).compare(outcome)
-    found = totals(outcome.after)
+    compared = Comparer(run).compare(outcome)
+    tables, found = compared.tables, totals(outcome.after)
+    assert str(compared.totals) == str(found)
     for name in LEVELS:
         assert int(tables[name]["paid_fen"].sum()) == found.paid_fen
         assert int(tables[name]["surplus_fen"].sum()) == found.surplus_fen
@@ -212,7 +213,7 @@ def test_levels_agree_and_order_does_not_matter(rows, change: Scenario, random) 
     shuffled = [{"case_id": f"{i:04d}"} | row for i, row in enumerate(rows)]
     random.shuffle(shuffled)
     again = simulation(columns(*shuffled))
-    others = Comparer(again).compare(again.run(change))
+    others = Comparer(again).compare(again.run(change)).tables
     for name in LEVELS:
         pd.testing.assert_frame_equal(tables[name], others[name])
     pd.testing.assert_frame_equal(migration(outcome), migration(again.run(change)))
@@ -228,7 +229,7 @@ def test_a_run_is_a_settlement(rows, change: Scenario) -> None:
     for name in ("paid", "standard", "surplus", "formula", "adjustment", "cost_surplus", "kind"):
         assert getattr(after.settlement, name).tolist() == getattr(whole, name).tolist()
     if change.scheme is None:
-        tables = Comparer(run).compare(run.run(change))
+        tables = Comparer(run).compare(run.run(change)).tables
         rolled = rollup(whole, ("department",)).sort_values("department", ignore_index=True)
         for name in ("cases", "paid_fen", "surplus_fen", "cost_surplus_fen", "rw"):
             assert tables["departments"][name].tolist() == rolled[name].tolist()
@@ -240,7 +241,9 @@ def test_empty_scenario_changes_nothing(rows, change: Scenario) -> None:
     run = simulation(columns(*rows))
     nothing = run.run(scenario("empty"))
     assert str(totals(nothing.after)) == str(totals(run.base))
-    assert not any(frame["change_fen"].any() for frame in Comparer(run).compare(nothing).values())
+    assert not any(
+        frame["change_fen"].any() for frame in Comparer(run).compare(nothing).tables.values()
+    )
     stacked = run.run(change, scenario("empty", order=change.order))
     assert stacked.after.settlement.paid.tolist() == run.run(change).after.settlement.paid.tolist()
 

@@ -24,8 +24,8 @@ from grouper_tables._diff import differences
 from grouper_tables._difference import KINDS, Difference
 from grouper_tables._lookup import Lookup
 from grouper_tables._verify import with_seal
-from grouper_tables.words import alternative_words, condition_words
 from grouper_tables.rules import Alternative, Condition
+from grouper_tables.words import alternative_words, condition_words
 
 SHIPPED = ("chs_drg_1_1", "chs_drg_2_0", "harbin_2024")
 

@@ -364,6 +364,9 @@ def test_an_output_folder_with_files_is_not_touched(tmp_path: Path, base: Scheme
     found = fit_scheme(read_fit_table(path, "cases"), base, Trim.of())
     with pytest.raises(InputError, match="不为空"):
         write_scheme(tmp_path, base, found, title="x", effective_from=DAY, source=path)
+    shipped = tmp_path / "harbin_2024"
+    with pytest.raises(InputError, match="同名"):
+        write_scheme(shipped, base, found, title="x", effective_from=DAY, source=path)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["病例.csv"]
 
 

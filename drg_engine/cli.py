@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ import typer
 from drg_engine import __version__
 from drg_engine.cli_fit import rates_app, weights_app
 from drg_engine.cli_policy import policy_app
+from drg_engine.cli_simulate import register
 from drg_engine.errors import DrgEngineError
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def group_command(
     clinical_codes: Annotated[bool, typer.Option(help="编码为临床版，按对照表转换。")] = False,
 ) -> None:
     """把病例文件分组：输出状态、MDC、ADRG、DRG、严重程度和原因。"""
+    gc.disable()  # one pass over a file leaves no circles of objects worth looking for
     from drg_engine.ahead import ahead
     from drg_engine.arrow import spare_pandas
 
@@ -69,7 +72,7 @@ def group_command(
     from drg_engine.readers import open_table
 
     opened = open_table(cases, sheet=sheet)
-    opened.parts = ahead(opened.parts, depth=12)  # read while the rest is loaded
+    opened.parts = ahead(opened.parts, depth=5)  # read while the rest is loaded
     from drg_engine.console import counted_rows
     from drg_engine.group_files import group_file
     from grouper_tables import load_scheme
@@ -181,6 +184,9 @@ def demo_command(
     from drg_engine.month_run import demo_and_show
 
     demo_and_show(folder, period, seed)
+
+
+register(app)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +14,15 @@ from drg_engine.errors import DrgEngineError
 __all__ = ["counted_rows", "fail", "show_table", "stages"]
 
 _PATIENCE = 1.0
+_PIPE_WIDTH = 240
 
 
 def _console(*, stderr: bool) -> Any:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(stderr=stderr, highlight=False, soft_wrap=not stream.isatty(), width=width)
 
 
 def fail(error: DrgEngineError) -> int:
@@ -48,13 +52,17 @@ def show_table(
 
 @contextmanager
 def counted_rows(what: str) -> Iterator[Callable[[int], None]]:
-    """Give a function to tell rows done; a line is kept up to date once the work takes a while."""
+    """Give a function to tell rows done.
+
+    Where somebody watches, a line is kept up to date once the work takes a while.
+    """
     started = time.monotonic()
+    watched = sys.stderr.isatty()
     status: Any = None
 
     def tell(rows: int) -> None:
         nonlocal status
-        if status is None and time.monotonic() - started > _PATIENCE:
+        if status is None and watched and time.monotonic() - started > _PATIENCE:
             status = _console(stderr=True).status("")
             status.start()
         if status is not None:

@@ -27,6 +27,7 @@ __all__ = ["open_csv"]
 BLOCK_BYTES = 1 << 21
 PART_ROWS = 1 << 16
 _SNIFF_BYTES = 1 << 16
+_SURVEY_BYTES = 1 << 19
 _DELIMITERS = (",", "\t", ";")
 _UTF8_HANZI = re.compile(rb"(?<![\x80-\xff])(?:[\xe4-\xe9][\x80-\xbf]{2}){2,}(?![\x80-\xff])")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
@@ -34,7 +35,7 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 
 def open_csv(path: Path) -> TextTable:
     """Open a CSV file in UTF-8 or GB18030.  Raises InputError where it is not one."""
-    encoding = _encoding(path)
+    encoding, quotes = _encoding(path)
     start = _csv_start(path, encoding)
     body = start.lstrip("\r\n")
     blank_lines = len(start[: len(start) - len(body)].replace("\r\n", "\n"))
@@ -42,7 +43,7 @@ def open_csv(path: Path) -> TextTable:
     headings = _csv_headings(path, body, delimiter)
     if "\n" not in body and "\r" not in body:
         return TextTable(path.name, headings, iter(()))
-    if _odd_quotes(path):
+    if quotes % 2 == 1:
         _check_quotes(path, encoding, delimiter)
     bad: list[BadRow] = []
     swallowed: list[int] = []
@@ -155,15 +156,6 @@ def _without_blank_rows(table: pa.Table, rows: npt.NDArray[np.int64]) -> TextPar
     return TextPart(table.filter(pa.array(~blank)), rows[~blank])
 
 
-def _odd_quotes(path: Path) -> bool:
-    """Whether the file has an odd number of quotes, so that one may be without its pair."""
-    count = 0
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 22):
-            count += chunk.count(b'"')
-    return count % 2 == 1
-
-
 def _check_quotes(path: Path, encoding: str, delimiter: str) -> None:
     """Raise InputError with the row where a quoted cell does not end."""
     whole = 0
@@ -183,9 +175,10 @@ def _unpaired(path: Path, row: int) -> InputError:
     )
 
 
-def _encoding(path: Path) -> str:
-    """utf-8 or gb18030, whichever reads the whole file; a byte-order mark is allowed.
+def _encoding(path: Path) -> tuple[str, int]:
+    """utf-8 or gb18030, whichever reads the whole file, and how many quotes there are.
 
+    A byte-order mark is allowed.
     Raises InputError for an empty file, another kind of file, or bytes that are neither.
     """
     with path.open("rb") as stream:
@@ -200,13 +193,14 @@ def _encoding(path: Path) -> str:
     if b"\0" in start or start.startswith(b"PK\x03\x04"):
         mend = "若是 Excel 文件，请把扩展名改为 .xlsx；否则重新导出为 CSV"
         raise InputError(f"{path.name} 不能读", [Fault(path.name, "不是文本文件", mend=mend)])
-    bad_line = _first_bad_line(path, "utf-8")
-    if bad_line is None:
-        return "utf-8"
+    bad, quotes = _survey(path, "utf-8")
+    if bad is None:
+        return "utf-8", quotes
     mend = "同一文件里混有不同编码，请用一种编码（UTF-8 或 GB18030）重新导出"
-    if _first_bad_line(path, "gb18030") is None:
+    bad_line = _line_at(path, bad)
+    if _survey(path, "gb18030")[0] is None:
         if not _holds_utf8(path):
-            return "gb18030"
+            return "gb18030", quotes
         raise InputError(
             f"{path.name} 的编码不能识别",
             [Fault(path.name, "一部分是 UTF-8，一部分是 GB18030", row=bad_line, mend=mend)],
@@ -232,23 +226,39 @@ def _holds_utf8(path: Path) -> bool:
     return len(_UTF8_HANZI.findall(sample)) * 50 > words
 
 
-def _first_bad_line(path: Path, encoding: str) -> int | None:
-    """Number of the first line that is not in the encoding, or None."""
+def _survey(path: Path, encoding: str) -> tuple[int | None, int]:
+    """Place of the first byte that is not in the encoding, or None; and how many quotes there are.
+
+    One pass over the file, in pieces that stay in the processor's cache.
+    """
     decoder = codecs.getincrementaldecoder(encoding)()
-    line = 1
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 22):
-            if not chunk.isascii() or decoder.getstate()[0]:
+    bad: int | None = None
+    quotes = place = 0
+    with path.open("rb", buffering=0) as stream:
+        while chunk := stream.read(_SURVEY_BYTES):
+            quotes += chunk.count(b'"')
+            if bad is None and not (chunk.isascii() and not decoder.getstate()[0]):
                 try:
                     decoder.decode(chunk)
                 except UnicodeDecodeError as error:
-                    return line + chunk[: max(0, error.start)].count(b"\n")
+                    bad = place + max(0, error.start)
+            place += len(chunk)
+    if bad is None:
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            bad = place
+    return bad, quotes
+
+
+def _line_at(path: Path, place: int) -> int:
+    """Number of the line in which the byte at ``place`` stands."""
+    line = 1
+    with path.open("rb") as stream:
+        while place > 0 and (chunk := stream.read(min(place, _SURVEY_BYTES))):
             line += chunk.count(b"\n")
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return line
-    return None
+            place -= len(chunk)
+    return line
 
 
 def _csv_start(path: Path, encoding: str) -> str:

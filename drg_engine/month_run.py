@@ -18,6 +18,7 @@ from drg_engine.month import Month, compute_month
 from drg_engine.month_tables import month_report, settled_cases
 from drg_engine.workspace import open_workspace, refuse_used
 from drg_engine.writers import write_table
+from performance import Allocation
 from reports import write_month_workbook
 
 __all__ = ["demo_and_show", "run_and_show", "run_month"]
@@ -123,6 +124,23 @@ def demo_and_show(folder: Path, period: str, seed: int) -> None:
     _summary(month)
 
 
+def _pay_rows(allocation: Allocation) -> list[tuple[str, str]]:
+    """What was approved and where it went; the parts sum to the whole."""
+    totals = allocation.series_totals
+    parts = {
+        "发放到人（元）": allocation.paid_fen,
+        "预留（元）": int(totals["reserve_fen"].sum()),
+        "质量扣减留存（元）": int(totals["withheld_fen"].sum()),
+    }
+    approved = int(totals["approved_fen"].sum())
+    rest = approved - sum(parts.values())
+    if rest:
+        parts["科主任基金与待查（元）"] = rest
+    rows = [("批准的奖金（元）", approved), *parts.items()]
+    people = ("发放人数", f"{len(allocation.staff_pay):,}")
+    return [*((name, format_fen(fen)) for name, fen in rows), people]
+
+
 def _summary(month: Month) -> None:
     hospital = month.rollups["hospital"].iloc[0]
     counts = month.grouping.counts()
@@ -141,12 +159,7 @@ def _summary(month: Month) -> None:
         ("成本盈亏（元）", format_fen(int(hospital["cost_surplus_fen"]))),
     ]
     if month.allocation is not None:
-        pools = int(month.allocation.series_totals["pool_fen"].sum())
-        rows += [
-            ("奖金池（元）", format_fen(pools)),
-            ("发放到人（元）", format_fen(month.allocation.paid_fen)),
-            ("发放人数", f"{len(month.allocation.staff_pay):,}"),
-        ]
+        rows += _pay_rows(month.allocation)
     title = f"{month.workspace.hospital.name} {month.period}"
     show_table(title, ("项目", "结果"), rows)
     out = month.workspace.folder / "out" / month.period

@@ -285,11 +285,14 @@ def _differ(one: Floats, two: Floats) -> bool:
     return not np.array_equal(one, two, equal_nan=True)
 
 
-def check_names(scenarios: Sequence[Scenario]) -> None:
-    """Raise PolicyError where two scenarios of one run have the same name."""
-    seen: set[str] = set()
+def check_names(scenarios: Sequence[Scenario], *, taken: str = "") -> None:
+    """Raise PolicyError where two scenarios of one run have the same title, or the one taken."""
+    seen = {taken}
+    faults = []
     for scenario in scenarios:
-        if scenario.name in seen:
-            fault = Fault(scenario.name, "情景重名", mend="请改文件名")
-            raise PolicyError("情景不能一起运行", [fault])
-        seen.add(scenario.name)
+        if scenario.title in seen:
+            mend = "请改 scenario.title，每个情景一个名称"
+            faults.append(Fault(scenario.name, "情景名称重复", found=scenario.title, mend=mend))
+        seen.add(scenario.title)
+    if faults:
+        raise PolicyError("情景不能一起运行", faults)

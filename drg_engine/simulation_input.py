@@ -17,7 +17,7 @@ from drg_engine.errors import Fault, PolicyError, WorkspaceError
 from drg_engine.grouping import group
 from drg_engine.payment import MISSING_FEN, Coded, PaymentColumns
 from drg_engine.policy import Policy, load_policy
-from drg_engine.scenario import Scenario, SchemeChange
+from drg_engine.scenario import Scenario, SchemeChange, changed_policy
 from drg_engine.simulation import Regrouped, Simulation
 from drg_engine.workspace import Workspace, open_workspace
 from grouper_tables import Scheme, load_scheme
@@ -60,6 +60,7 @@ def load_months(
     wanted = periods_of(workspace, periods)
     begin("读取分组方案与政策")
     policy = _baseline(workspace, scenarios)
+    _check_changes(policy, scenarios)
     options = {"clinical_codes": True} if workspace.run.clinical_codes else {}
     scheme = load_scheme(workspace.named_or_file(workspace.run.scheme), options=options)
     begin("读取病例")
@@ -141,6 +142,18 @@ def _baseline(workspace: Workspace, scenarios: Sequence[Scenario]) -> Policy:
         fault = Fault("baseline", "各情景的基准政策不同", found=found, mend="请分开运行")
         raise PolicyError("情景不能一起运行", [fault])
     return load_policy(workspace.named_or_file(named[0] or workspace.run.policy))
+
+
+def _check_changes(policy: Policy, scenarios: Sequence[Scenario]) -> None:
+    """Tell the faults of all scenarios' changes before the cases are read."""
+    faults: list[Fault] = []
+    for scenario in scenarios:
+        try:
+            changed_policy(scenario, policy)
+        except PolicyError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise PolicyError("情景的改动有误", faults)
 
 
 def _names(path: Path, code: str, name: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ def simulation_report(
     loaded: Loaded, scenarios: Sequence[Scenario], *, order: Sequence[Step] = ()
 ) -> SimulationReport:
     """Run the scenarios one by one and gather their tables; no settlement is kept."""
-    check_names(scenarios)
+    check_names(scenarios, taken=BASELINE)
     comparer = Comparer(loaded.simulation)
     base = comparer.totals
     gathered: dict[str, list[pd.DataFrame]] = {name: [] for name in SimulationReport.TABLES}

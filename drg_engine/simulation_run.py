@@ -21,6 +21,7 @@ from drg_engine.simulation_report import simulation_report
 from drg_engine.sweep import breakeven, neutral, parse_axis, sweep
 from drg_engine.writers import write_table
 from reports.simulation import SimulationReport, table_columns, write_simulation_workbook
+from reports.simulation_page import write_simulation_page
 
 __all__ = [
     "breakeven_and_show",
@@ -33,6 +34,7 @@ __all__ = [
 
 _STAGES = 6
 _WORKBOOK = "情景模拟.xlsx"
+_PAGE = "情景模拟.html"
 _TABLES = {
     "comparison": "对比",
     "changes": "改动",
@@ -118,6 +120,7 @@ def simulate_and_show(
         report = simulation_report(loaded, scenarios, order=steps)
         begin("写报表")
         write_simulation_workbook(report, out / _WORKBOOK, show_case_ids=unmask)
+        write_simulation_page(report, out / _PAGE, show_case_ids=unmask)
         write_tables(report, out)
     _show_comparison(loaded, report, out)
 
@@ -181,7 +184,7 @@ def _show_comparison(loaded: Loaded, report: SimulationReport, out: Path) -> Non
     ]
     if told:
         show_table("提示", ("情景", "内容"), told)
-    show_table("结果", ("文件",), [(str(out / _WORKBOOK),)])
+    show_table("结果", ("文件",), [(str(out / name),) for name in (_WORKBOOK, _PAGE)])
 
 
 def sweep_and_show(

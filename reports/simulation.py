@@ -31,7 +31,14 @@ from reports.summary import (
 )
 from reports.values import masked_ids
 
-__all__ = ["SIMULATION_LAYOUT", "SimulationReport", "table_columns", "write_simulation_workbook"]
+__all__ = [
+    "SIMULATION_LAYOUT",
+    "SimulationReport",
+    "attribution_steps",
+    "prepared_tables",
+    "table_columns",
+    "write_simulation_workbook",
+]
 
 SIMULATION_LAYOUT = Path(__file__).with_name("simulation.toml")
 
@@ -121,7 +128,14 @@ def write_simulation_workbook(
     sheets = [(entry, workbook.create_sheet(entry.name)) for entry in layout.sheets]
     data_sheet = workbook.create_sheet(layout.charts.data_sheet)
     data = ChartData(data_sheet, painter, layout.charts)
-    book = _Book(report, _prepared(report, show_case_ids), layout, painter, data, not show_case_ids)
+    book = _Book(
+        report,
+        prepared_tables(report, show_case_ids=show_case_ids),
+        layout,
+        painter,
+        data,
+        not show_case_ids,
+    )
     _write_summary(book, first)
     for entry, sheet in sheets:
         _write_sheet(book, entry, sheet)
@@ -135,7 +149,7 @@ def table_columns() -> dict[str, tuple[Column, ...]]:
     return {table.source: table.columns for sheet in layout.sheets for table in sheet.tables}
 
 
-def _prepared(report: SimulationReport, show_case_ids: bool) -> dict[str, pd.DataFrame]:
+def prepared_tables(report: SimulationReport, *, show_case_ids: bool) -> dict[str, pd.DataFrame]:
     """Tables with case ids masked, in their order: scenarios as given, the largest gain first."""
     ready = {name: report.tables.get(name, pd.DataFrame()) for name in SimulationReport.TABLES}
     names = ready["comparison"]["scenario"].tolist()
@@ -181,7 +195,7 @@ def _write_summary(book: _Book, sheet: Worksheet) -> None:
 def _summary_charts(book: _Book, sheet: Worksheet, top: int, name: str) -> int:
     """Waterfall of the first scenario and tornados; returns the next free row."""
     row, half = top, COLUMNS // 2
-    steps = _steps(book, name)
+    steps = attribution_steps(book.tables, book.layout, name)
     if steps:
         chart = waterfall(book.data, f"增减归因：{name}", steps)
         page.fit(sheet, chart, row, 1, half, _CHART_ROWS)
@@ -222,15 +236,17 @@ def _tornado(
     page.fit(sheet, chart, at[0], at[1], at[2], _CHART_ROWS)
 
 
-def _steps(book: _Book, scenario: str) -> list[Step]:
+def attribution_steps(
+    tables: Mapping[str, pd.DataFrame], layout: Layout, scenario: str
+) -> list[Step]:
     """The parts of a scenario's change, then the whole, from the first measure."""
-    frame = _of(book.tables["attribution"], scenario)
+    frame = _of(tables["attribution"], scenario)
     if frame.empty:
         return []
     row = frame.iloc[0]
     steps = [
         Step(column.heading, int(row[column.key]) / 100.0)
-        for table in _tables_of(book.layout, "attribution")
+        for table in _tables_of(layout, "attribution")
         for column in table
         if column.key.endswith("_fen") and column.key != "change_fen" and row.get(column.key, 0)
     ]
@@ -287,7 +303,7 @@ def _waterfalls(book: _Book, sheet: Worksheet, top: int) -> int:
     names = book.tables["comparison"]["scenario"].tolist()[1:]
     drawn = 0
     for name in names[: book.layout.charts.pareto_bars]:
-        steps = _steps(book, name)
+        steps = attribution_steps(book.tables, book.layout, name)
         if steps:
             chart = waterfall(book.data, f"增减归因：{name}", steps)
             left, right = _SIDES[drawn % 2]

@@ -110,7 +110,7 @@ def _sums(found: Attribution, by: tuple[str, ...], measure: str) -> tuple[list[i
     return added.tolist(), table["change_fen"].tolist()
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(case_rows, scenarios())
 def test_parts_add_up_at_every_level(rows, change: Scenario) -> None:
     run = simulation(columns(*rows))

@@ -262,7 +262,9 @@ def test_parts_and_kind_make_the_adjustment() -> None:
             "new_drug": float(rng.integers(0, 50_000)),
             "fee_tcm": float(rng.integers(0, 9_000)),
             "person_id": f"p{i % 20}",
-            "admission_date": str(np.datetime64("2026-10-01") + int(rng.integers(0, 60))),
+            "admission_date": str(
+                np.datetime64("2026-10-01") + np.timedelta64(int(rng.integers(0, 60)), "D")
+            ),
         }
         for i in range(100)
     ]

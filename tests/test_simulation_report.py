@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import openpyxl
@@ -22,6 +24,7 @@ from drg_engine.simulation_tables import totals
 from drg_engine.workspace import open_workspace
 from grouper_tables import load_scheme
 from reports.simulation import SimulationReport, table_columns, write_simulation_workbook
+from reports.simulation_page import write_simulation_page
 
 MONTH = "2026-10"
 HEAD = '[scenario]\ntitle = "{title}"\nauthor = "医保办"\nsource = "测算"\n'
@@ -155,6 +158,63 @@ def test_the_same_report_gives_the_same_bytes(
     assert not str(shown["B5"].value).startswith("＊")
 
 
+class _Page(HTMLParser):
+    """Checks that tags close, and gathers what the page shows and asks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.shapes = 0
+        self.asked: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.asked += [str(value) for name, value in attrs if name in ("src", "href")]
+        self.shapes += tag == "svg"
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in ("rect", "line")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_the_page(tmp_path: Path, report: SimulationReport, out: Path) -> None:
+    text = (out / "情景模拟.html").read_text(encoding="utf-8")
+    page = _Page()
+    page.feed(text)
+    assert (page.open, page.asked) == ([], [])
+    assert "<script" not in text
+    assert "://" not in text
+    assert page.shapes == 10  # one of all scenarios, then three for each
+    assert {"=费率下调", "换方案", "增减归因：全部病例"} <= set(page.words)
+    paid = report.tables["comparison"]["paid_fen"].tolist()
+    assert {f"{fen / 100:,.2f}" for fen in paid} <= set(page.words)
+    case_id = report.tables["cases"]["case_id"].iloc[0]
+    assert case_id not in text
+    write_simulation_page(report, tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_bytes() == (out / "情景模拟.html").read_bytes()
+    write_simulation_page(report, tmp_path / "b.html", show_case_ids=True)
+    assert case_id in (tmp_path / "b.html").read_text(encoding="utf-8")
+
+
+def test_a_page_is_safe_from_what_it_shows(tmp_path: Path, report: SimulationReport) -> None:
+    evil = "<script>alert(1)</script>"
+    tables = {
+        name: frame.replace({"scenario": {"换方案": evil}}) if "scenario" in frame else frame
+        for name, frame in report.tables.items()
+    }
+    write_simulation_page(replace(report, tables=tables), tmp_path / "a.html")
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert evil not in text
+    assert "&lt;script&gt;" in text
+
+
 def test_every_table_has_its_columns(report: SimulationReport) -> None:
     """A column of the layout that no table has would never be shown."""
     for source, columns in table_columns().items():
@@ -278,3 +338,14 @@ def test_faults_of_scenarios_are_told_together(
         CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert "坏1.toml [scenario.title]" in str(caught.value)
     assert "坏2.toml [scenario.title]" in str(caught.value)
+    for path in map(Path, paths):
+        path.write_text(HEAD.format(title=path.stem) + "[changes]\nlow.bond = 1\n", "utf-8")
+    with pytest.raises(PolicyError) as caught:
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert "坏1.toml [low.bond]" in str(caught.value)
+    assert "坏2.toml [low.bond]" in str(caught.value)
+    bases = [HEAD.format(title=base) + f'baseline = "{base}"\n' for base in ("harbin_2023", "")]
+    for path, text in zip(map(Path, paths), bases, strict=True):
+        path.write_text(text.replace('title = ""', 'title = "无"'), "utf-8")
+    with pytest.raises(PolicyError, match="各情景的基准政策不同"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)

@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from drg_engine._jit import run_together
-from drg_engine._kernels_codes import LONGEST_CODE, find_repeats, hash_ids
+from drg_engine._kernels_codes import LONGEST_CODE
 from drg_engine._kernels_money import NO_AMOUNT, NOT_A_NUMBER, TOO_FINE, fen_of_rows
 from drg_engine.codes import CodeBook, Encoded, text_buffers
 from drg_engine.columns import CaseFormat, ColumnPlan
+from drg_engine.id_set import IdSet
 from drg_engine.readers import BadRow, TextPart
 from drg_engine.values import Reading, readers_of
 
@@ -56,44 +57,6 @@ class Rejects:
             pa.concat_tables([one.notices for one in many]),
             sum(one.row_count for one in many),
         )
-
-
-class IdSet:
-    """The case ids met so far, as hashes with the row each first stood in.
-
-    A table has room for 11 million ids from the start, so that reading ten times the rows takes no
-    more memory; more ids get further tables.  Two different ids are taken for one with a chance of
-    about 2⁻⁴⁰ each.
-    """
-
-    def __init__(self, bits: int = 24) -> None:
-        self._room = (7 << bits) // 10
-        self._tables: list[npt.NDArray[np.uint64]] = []
-        self._size = 1 << bits
-        self._left = 0
-
-    def repeats(self, ids: pa.Array, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """For each id, the row it first stood in, or 0 when it is new; adds the new ones.
-
-        Of rows past ROW_MASK only that they are not the first is known: then ROW_MASK.
-        """
-        offsets, text = text_buffers(ids)
-        keys = np.empty(len(ids), dtype=np.uint64)
-        hash_ids(offsets, text, keys)
-        found = np.zeros(len(ids), dtype=np.int64)
-        start = 0
-        while start < len(ids):
-            if self._left == 0:
-                self._tables.append(np.zeros(self._size, dtype=np.uint64))
-                self._left = self._room
-            stop = min(len(ids), start + self._left)
-            piece = slice(start, stop)
-            for table in self._tables[:-1]:
-                find_repeats(keys[piece], rows[piece], table, False, found[piece])
-            find_repeats(keys[piece], rows[piece], self._tables[-1], True, found[piece])
-            self._left -= stop - start
-            start = stop
-        return found
 
 
 class _Ledger:

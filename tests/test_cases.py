@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from drg_engine import Cases, read_cases
 from drg_engine.cases import MISSING_FEN, CaseReader
 from drg_engine.columns import read_mapping
-from drg_engine.door import IdSet
 from drg_engine.errors import InputError
+from drg_engine.id_set import IdSet
 from drg_engine.values import readers_of
 
 NUMBERS = ("sex", "age", "age_days", "birth_weight", "los", "discharge_mode")

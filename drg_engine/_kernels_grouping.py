@@ -147,7 +147,9 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
     plain_group, ladder, rungs = rules.plain_group, rules.ladder, rules.rungs
     children, ambiguous_group = rules.children, rules.ambiguous_group
     entry_first, entry_last = rules.entry_words[0], rules.entry_words[1]
-    ambiguous_on, reject_grey = rules.options[0] != 0, rules.options[1] != 0
+    ambiguous_on = rules.options[0] != 0
+    refused_procedure = GREY if rules.options[1] != 0 else 0
+    refused = KNOWN | NO_CODE | refused_procedure
     no_group = rules.options[2]
     sexes, ages, age_days = cases.sex, cases.age, cases.age_days
     birth_weight, los, discharge_mode = cases.birth_weight, cases.los, cases.discharge_mode
@@ -163,11 +165,12 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
     found = np.zeros(width, dtype=np.uint64)
     numbers = np.full(6, -1.0)
     carried = np.zeros(2, dtype=np.uint64)
-    for i in range(start, stop):
+    for i in range(np.uint64(start), np.uint64(stop)):
         status, mdc, adrg, severity, reason = INVALID, -1, -1, -1, NO_PRINCIPAL
         drg = no_group
-        first, last = dx_offsets[i], dx_offsets[i + 1]
-        proc_start, proc_stop = proc_offsets[i], proc_offsets[i + 1]
+        first, last = np.uint64(dx_offsets[i]), np.uint64(dx_offsets[i + _ONE])
+        proc_start = np.uint64(proc_offsets[i])
+        proc_stop = np.uint64(proc_offsets[i + _ONE])
         principal = np.uint64(NO_CODE)
         procedure = _NONE
         if first < last:
@@ -176,18 +179,17 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
             procedure = proc_first_at[np.uint64(proc[proc_start])]
         flags = np.int64(principal & _FLAG_MASK)
         proc_flags = np.int64(procedure & _FLAG_MASK)
-        valid = False
-        if flags & NO_CODE != 0:
-            reason = NO_PRINCIPAL
-        elif flags & KNOWN == 0:
-            reason = UNKNOWN_PRINCIPAL
-        elif reject_grey and (flags & GREY) != 0:
-            reason = GREY_PRINCIPAL
-        elif reject_grey and (proc_flags & GREY) != 0:
-            reason = GREY_PROCEDURE
+        valid = (flags & refused) == KNOWN and (proc_flags & refused_procedure) == 0
+        if not valid:
+            if flags & NO_CODE != 0:
+                reason = NO_PRINCIPAL
+            elif flags & KNOWN == 0:
+                reason = UNKNOWN_PRINCIPAL
+            elif flags & refused != KNOWN:
+                reason = GREY_PRINCIPAL
+            else:
+                reason = GREY_PROCEDURE
         else:
-            valid = True
-        if valid:
             dx_class = principal >> _CLASS_SHIFT
             proc_class = procedure >> _CLASS_SHIFT
             sex = np.uint64(sexes[i])
@@ -201,7 +203,7 @@ def group_rows(rules: Any, cases: Any, result: Any, start: int, stop: int) -> No
             for f in range(1, width):
                 found[f] = as_principal[row, f]
             worst = np.int64(0)
-            for k in range(first + 1, last):
+            for k in range(first + _ONE, last):
                 other = np.uint64(dx_other_at[np.uint64(dx[k])])
                 row = other >> _SET_SHIFT
                 found_0 |= as_other[row, 0]

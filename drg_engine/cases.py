@@ -133,7 +133,7 @@ class CaseReader:
             self.table.headings, self.form, self.table.file, mapping
         )
         self.counts = ReadCounts()
-        self._door = Door(self.form, self.plan, self.table.file, wanted)
+        self._door = Door(self.form, self.plan, self.table, wanted)
         self._told_bad_rows = 0
 
     @property
@@ -201,7 +201,7 @@ def _opened(
     ]
     text = pa.table(columns, names=list(headings))
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
-    return TextTable(_IN_MEMORY, headings, iter([TextPart(text, rows)]))
+    return TextTable(_IN_MEMORY, headings, iter([TextPart(text, rows)]), most_rows=table.num_rows)
 
 
 def _text_or_fault(column: pa.ChunkedArray, name: str) -> pa.Array:

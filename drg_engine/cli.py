@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,7 @@ from drg_engine.errors import DrgEngineError
 if TYPE_CHECKING:
     from drg_engine.group_files import GroupCounts
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run"]
 
 app = typer.Typer(
     name="drg-engine",
@@ -205,5 +206,24 @@ def main() -> None:
         sys.exit(130)
 
 
+def run() -> None:
+    """Run the command as a process of its own, which ends with it.
+
+    It leaves without taking down the compiler and the libraries one by one, which would take longer
+    than many a command.
+    """
+    code: str | int | None = 0
+    try:
+        main()
+    except SystemExit as leaving:
+        code = leaving.code
+    if isinstance(code, str):
+        sys.stderr.write(code + "\n")
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code or 0)
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -28,6 +28,8 @@ BLOCK_BYTES = 1 << 21
 PART_ROWS = 1 << 16
 _SNIFF_BYTES = 1 << 16
 _SURVEY_BYTES = 1 << 19
+_FEWEST_BYTES = 10
+"""Bytes of the shortest row that is likely to come often."""
 _DELIMITERS = (",", "\t", ";")
 _UTF8_HANZI = re.compile(rb"(?<![\x80-\xff])(?:[\xe4-\xe9][\x80-\xbf]{2}){2,}(?![\x80-\xff])")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
@@ -81,7 +83,8 @@ def open_csv(path: Path) -> TextTable:
         )
     except (pa.ArrowInvalid, UnicodeError) as error:
         raise _csv_error(path, error) from error
-    source = TextTable(path.name, headings, iter(()), bad)
+    most_rows = path.stat().st_size // _FEWEST_BYTES
+    source = TextTable(path.name, headings, iter(()), bad, most_rows)
     first_row = blank_lines + 2
     parts = _csv_parts(path, stream, source, (delimiter, first_row, swallowed))
     source.parts = gathered(parts, PART_ROWS)

@@ -22,7 +22,7 @@ from drg_engine._kernels_money import NO_AMOUNT, NOT_A_NUMBER, TOO_FINE, fen_of_
 from drg_engine.codes import CodeBook, Encoded, text_buffers
 from drg_engine.columns import CaseFormat, ColumnPlan
 from drg_engine.id_set import IdSet
-from drg_engine.readers import BadRow, TextPart
+from drg_engine.text_tables import BadRow, TextPart, TextTable
 from drg_engine.values import Reading, readers_of
 
 __all__ = ["REJECT_COLUMNS", "Door", "IdSet", "Rejects", "no_columns"]
@@ -135,14 +135,14 @@ class Door:
     """Admits parts of one source; keeps its code books and the ids met so far."""
 
     def __init__(
-        self, form: CaseFormat, plan: ColumnPlan, file: str, wanted: Sequence[str] | None
+        self, form: CaseFormat, plan: ColumnPlan, source: TextTable, wanted: Sequence[str] | None
     ) -> None:
         self._form = form
         self._plan = plan
-        self._file = file
+        self._file = source.file
         self._wanted = wanted
         self._readers = readers_of(form.values, form.ranges)
-        self._ids = IdSet()
+        self._ids = IdSet.for_rows(source.most_rows)
         self._books = {"diagnoses": CodeBook(), "procedures": CodeBook()}
 
     def admit(self, part: TextPart, bad_rows: Sequence[BadRow]) -> tuple[dict[str, Any], Rejects]:

@@ -13,14 +13,21 @@ from drg_engine.codes import text_buffers
 
 __all__ = ["IdSet"]
 
+_LEAST_BITS, _MOST_BITS = 12, 24
+
 
 class IdSet:
     """The case ids met so far, as hashes with the row each first stood in.
 
-    A table has room for 11 million ids from the start, so that reading ten times the rows takes no
-    more memory; more ids get further tables.  Two different ids are taken for one with a chance of
-    about 2⁻⁴⁰ each.
+    A table has room for all the ids expected, at most 11 million, from the start, so that reading
+    more rows takes no more memory; more ids get further tables.  Two different ids are taken for
+    one with a chance of about 2⁻⁴⁰ each.
     """
+
+    @classmethod
+    def for_rows(cls, most: int) -> IdSet:
+        """A set with room for about ``most`` ids."""
+        return cls(min(_MOST_BITS, max(_LEAST_BITS, (most * 10 // 7).bit_length())))
 
     def __init__(self, bits: int = 24) -> None:
         self._room = (7 << bits) // 10

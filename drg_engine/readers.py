@@ -102,7 +102,8 @@ def _open_parquet(path: Path) -> TextTable:
             f"{path.name} 打不开",
             [Fault(path.name, "Parquet 文件读不出来", found=str(error)[:120], mend=mend)],
         ) from error
-    return TextTable(path.name, headings, _parquet_parts(path, source, headings))
+    rows = int(source.metadata.num_rows)
+    return TextTable(path.name, headings, _parquet_parts(path, source, headings), most_rows=rows)
 
 
 def _parquet_parts(path: Path, source: Any, headings: tuple[str, ...]) -> Iterator[TextPart]:

@@ -33,13 +33,15 @@ class TextPart:
 class TextTable:
     """A file opened for reading: its headings, then its parts once through.
 
-    ``bad_rows`` fills up while the parts are read.
+    ``bad_rows`` fills up while the parts are read.  ``most_rows`` bounds the number of rows from
+    above, roughly.
     """
 
     file: str
     headings: tuple[str, ...]
     parts: Iterator[TextPart]
     bad_rows: list[BadRow] = field(default_factory=list)
+    most_rows: int = 1 << 24
 
 
 def gathered(parts: Iterator[TextPart], least: int) -> Iterator[TextPart]:

@@ -149,7 +149,7 @@ def _sheet_table(path: Path, rows: Sequence[Sequence[Any]]) -> TextTable:
     names = named(headings)
     table = pa.table(columns, names=list(names))
     part = TextPart(table, np.array(body, dtype=np.int64) + 1)
-    return TextTable(path.name, names, iter([part]))
+    return TextTable(path.name, names, iter([part]), most_rows=table.num_rows)
 
 
 def _cell_text(cell: Any) -> str:

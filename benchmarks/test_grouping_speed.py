@@ -17,7 +17,7 @@ from drg_engine.grouping import CodeLookup, case_columns, empty_results
 from grouper_tables import Scheme
 
 ROUNDS = 15
-ATTEMPTS = 10
+ATTEMPTS = 14
 
 
 def _kernel_inputs(drawn: Drawn, scheme: Scheme) -> tuple[Any, Any]:

@@ -16,15 +16,13 @@ from drg_engine.codes import CodeBook
 from drg_engine.columns import CaseFormat, ColumnPlan, case_format, plan_columns
 from drg_engine.door import Door, Rejects, no_columns
 from drg_engine.errors import Fault, InputError
+from drg_engine.money import MISSING_FEN
 from drg_engine.readers import BadRow, TextPart, TextTable, open_table, text_column
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["MISSING_FEN", "CaseReader", "Cases", "ReadCounts", "joined", "read_cases"]
-
-MISSING_FEN = int(np.iinfo(np.int64).min)
-"""Stands for an amount that is not there, in columns of fen."""
 
 _IN_MEMORY = "（内存中的表）"
 

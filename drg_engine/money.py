@@ -15,10 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["fen_from_text", "format_fen", "share_out", "to_fen", "to_yuan"]
+__all__ = ["MISSING_FEN", "fen_from_text", "format_fen", "share_out", "to_fen", "to_yuan"]
 
 Fen = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+MISSING_FEN = int(np.iinfo(np.int64).min)
+"""Stands for an amount that is not there, in columns of fen."""
 
 _LAST_PLACES = 2.0**-50
 _MOST_FEN = 10**16

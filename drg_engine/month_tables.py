@@ -11,6 +11,7 @@ import pandas as pd
 from drg_engine import __version__
 from drg_engine.files import file_sha256
 from drg_engine.grouping import REASON_WORDS, SEVERITIES, STATUS
+from drg_engine.money import MISSING_FEN
 from drg_engine.month import Month
 from reports import MonthReport, ReportMeta
 
@@ -144,7 +145,7 @@ def _without_group(month: Month) -> pd.DataFrame:
     words = ("", "歧义组", "未入组", "不能分组")
     charges = month.settlement.cases.charges
     amounts = pd.array(charges[rows], dtype="Int64")
-    amounts[charges[rows] == np.iinfo(np.int64).min] = pd.NA
+    amounts[charges[rows] == MISSING_FEN] = pd.NA
     return pd.DataFrame(
         {
             "kind": np.array(words, dtype=object)[grouping.status[rows]],

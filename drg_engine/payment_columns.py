@@ -11,13 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from drg_engine.money import MISSING_FEN
+
 if TYPE_CHECKING:
     from drg_engine.cases import Cases
     from drg_engine.grouping import Grouping
 
 __all__ = ["MISSING_FEN", "Coded", "PaymentColumns", "categorical"]
 
-MISSING_FEN = int(np.iinfo(np.int64).min)
 
 Ints = npt.NDArray[np.int32]
 Fen = npt.NDArray[np.int64]

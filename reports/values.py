@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from drg_engine.money import MISSING_FEN
 from reports.layout import Column
 from reports.style import Format
 
 __all__ = ["as_cells", "column_total", "guessed_column", "masked_ids", "missing", "sorted_rows"]
 
-_MISSING_FEN = np.iinfo(np.int64).min
 _DIVISORS = {"fen": 1e2, "wan": 1e6, "e4": 1e4, "e6": 1e6}
 _ENDINGS = {
     "_fen": "yuan",
@@ -35,7 +35,7 @@ def missing(column: pd.Series[Any]) -> pd.Series[bool]:
     """Which values are absent: NA, NaN, NaT and the amount that stands for none."""
     absent = column.isna()
     if pd.api.types.is_integer_dtype(column.dtype):
-        absent |= (column == _MISSING_FEN).fillna(True).astype(bool)
+        absent |= (column == MISSING_FEN).fillna(True).astype(bool)
     return absent
 
 

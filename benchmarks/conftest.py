@@ -168,7 +168,7 @@ def write_page(shown: list[Shown]) -> None:
         "```",
         "",
         "每一项的要求都在测试里断言（写明“未达到”的除外）；同一次运行里的两个时间相比，机器快慢不影响结论。",
-        "Every bar is asserted in the test named beside it, save those not met (未达到); as a ratio",
+        "Every bar is asserted in the test named beside it, save those 未达到 (not met); a ratio",
         "within one run where it can be.  One item: `python -m pytest benchmarks -k NAME`.",
         "",
         f"机器 Machine: {cpu()}，{versions}.",

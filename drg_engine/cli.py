@@ -67,8 +67,9 @@ def group_command(
     """把病例文件分组：输出状态、MDC、ADRG、DRG、严重程度和原因。"""
     gc.disable()  # one pass over a file leaves no circles of objects worth looking for
     from drg_engine.ahead import ahead
-    from drg_engine.arrow import spare_pandas
+    from drg_engine.arrow import give_memory_back, spare_pandas
 
+    give_memory_back()
     spare_pandas()
     from drg_engine.readers import open_table
 

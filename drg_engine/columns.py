@@ -14,7 +14,14 @@ from typing import Any
 
 from drg_engine.errors import Fault, InputError
 
-__all__ = ["CaseFormat", "ColumnPlan", "case_format", "plan_columns", "read_mapping"]
+__all__ = [
+    "CaseFormat",
+    "ColumnPlan",
+    "case_format",
+    "find_columns",
+    "plan_columns",
+    "read_mapping",
+]
 
 _CODES = "codes"
 _LONGEST_SHOWN = 200
@@ -141,6 +148,44 @@ def plan_columns(
         raise InputError(f"{file} 的表头不能用", faults)
     unclaimed = tuple(heading for heading in headings if heading not in claimed)
     return ColumnPlan(sources, frozenset(joined), unclaimed)
+
+
+def find_columns(
+    headings: Sequence[str],
+    form: CaseFormat,
+    file: str,
+    mapping: Mapping[str, str | list[str]] | None = None,
+) -> dict[str, str]:
+    """Heading of each canonical column that is there; ``mapping`` goes before what is recognised.
+
+    Raises InputError where a required column is missing, a heading stands twice, or the mapping
+    names what is not there.
+    """
+    faults = [
+        Fault(file, "表头重复", 1, heading, mend="删去或改名其中一列")
+        for heading, count in Counter(headings).items()
+        if count > 1
+    ]
+    found: dict[str, str] = {}
+    for name, wanted in (mapping or {}).items():
+        if name not in form.columns:
+            known = "、".join(form.columns)
+            faults.append(Fault("列对照", f"没有规范列 {name}", mend=f"可用：{known}"))
+        elif not isinstance(wanted, str) or wanted not in headings:
+            faults.append(Fault(file, "列对照所指的列不在文件中", 1, str(wanted)))
+        else:
+            found[name] = wanted
+    seen = {_plain(heading): heading for heading in reversed(headings)}
+    for name, spec in form.columns.items():
+        heading = _find(seen, [name, *spec["headings"]])
+        if name not in found and heading is not None and heading not in found.values():
+            found[name] = heading
+    missing = [n for n, s in form.columns.items() if s.get("required") and n not in found]
+    if missing:
+        faults.append(_missing_fault(missing, headings, form, file))
+    if faults:
+        raise InputError(f"{file} 的表头不能用", faults)
+    return found
 
 
 def _find(seen: Mapping[str, str], names: Sequence[str]) -> str | None:

@@ -35,15 +35,19 @@ _UTF8_HANZI = re.compile(rb"(?<![\x80-\xff])(?:[\xe4-\xe9][\x80-\xbf]{2}){2,}(?!
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 
 
-def open_csv(path: Path) -> TextTable:
-    """Open a CSV file in UTF-8 or GB18030.  Raises InputError where it is not one."""
+def open_csv(path: Path, headings: tuple[str, ...] | None = None) -> TextTable:
+    """Open a CSV file in UTF-8 or GB18030.  Raises InputError where it is not one.
+
+    headings: names of the columns of a file that has none of its own.
+    """
     encoding, quotes = _encoding(path)
     start = _csv_start(path, encoding)
     body = start.lstrip("\r\n")
     blank_lines = len(start[: len(start) - len(body)].replace("\r\n", "\n"))
     delimiter = _delimiter(body)
-    headings = _csv_headings(path, body, delimiter)
-    if "\n" not in body and "\r" not in body:
+    heading_rows = 0 if headings else 1
+    headings = headings or _csv_headings(path, body, delimiter)
+    if heading_rows and "\n" not in body and "\r" not in body:
         return TextTable(path.name, headings, iter(()))
     if quotes % 2 == 1:
         _check_quotes(path, encoding, delimiter)
@@ -68,7 +72,7 @@ def open_csv(path: Path) -> TextTable:
                 use_threads=False,
                 column_names=[str(place) for place in range(len(headings))],
                 skip_rows=0,
-                skip_rows_after_names=blank_lines + 1,
+                skip_rows_after_names=blank_lines + heading_rows,
             ),
             parse_options=pacsv.ParseOptions(
                 delimiter=delimiter,
@@ -85,7 +89,7 @@ def open_csv(path: Path) -> TextTable:
         raise _csv_error(path, error) from error
     most_rows = path.stat().st_size // _FEWEST_BYTES
     source = TextTable(path.name, headings, iter(()), bad, most_rows)
-    first_row = blank_lines + 2
+    first_row = blank_lines + heading_rows + 1
     parts = _csv_parts(path, stream, source, (delimiter, first_row, swallowed))
     source.parts = gathered(parts, PART_ROWS)
     return source

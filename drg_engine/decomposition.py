@@ -211,7 +211,7 @@ def _side(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
     for name in names:
         if name not in _KEYS:
             column = frame[name] if name in frame.columns else pd.Series(0.0, index=frame.index)
-            found[name] = column.fillna(0).to_numpy(dtype=np.float64)
+            found[name] = np.asarray(column.fillna(0), dtype=np.float64)
     return found
 
 

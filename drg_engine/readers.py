@@ -27,7 +27,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, pa.ArrowException)
 
 
 def open_table(path: Path, *, sheet: str | None = None) -> TextTable:
-    """Open a CSV (.csv, .txt, .tsv), Excel (.xlsx, .xls, .xlsm, .ods) or Parquet file by suffix.
+    """Open a CSV, Excel, Parquet or JSON (settlement lists) file by its suffix.
 
     Raises InputError where the file is missing, empty, damaged, dangerous or of no known kind.
     """
@@ -53,9 +53,13 @@ def _open_by_suffix(path: Path, sheet: str | None) -> TextTable:
         return open_workbook(path, sheet)
     if suffix in (".parquet", ".pq"):
         return _open_parquet(path)
+    if suffix in (".json", ".jsonl"):
+        from drg_engine.settlement_lists import open_settlement_lists
+
+        return open_settlement_lists(path)
     raise InputError(
         f"{path.name}：不认识这种文件",
-        [Fault(path.name, "可用 .csv、.xlsx、.parquet", found=suffix or "没有扩展名")],
+        [Fault(path.name, "可用 .csv、.xlsx、.parquet、.json", found=suffix or "没有扩展名")],
     )
 
 

@@ -62,9 +62,10 @@ class GroupAgreement:
 
     @property
     def same_adrg(self) -> int:
-        """Cases of the same ADRG, the same DRG or not."""
+        """Cases of the same ADRG, or of the same result where there is none."""
         own = self.cases["adrg_hospital"]
-        return int(((own != "") & (own == self.cases["adrg_bureau"])).sum())
+        alike = (own != "") & (own == self.cases["adrg_bureau"])
+        return int((alike | (self.cases["agreement"] == "same")).sum())
 
 
 def compare_groups(ours: pd.DataFrame, theirs: pd.DataFrame, scheme: Scheme) -> GroupAgreement:

@@ -140,12 +140,12 @@ class Layout:
 
     @classmethod
     def load(cls, path: Path, style: Style) -> Layout:
-        """Read and check a layout file.
+        """Read and check a layout file; ``extends`` names one beside it whose columns it uses.
 
         Raises DrgEngineError with all faults: a column that isn't described, an unknown format,
         total or visual, a key that means nothing.
         """
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = _with_base(path)
         reader = _Reader(path.name, style, raw.get("values", {}))
         columns = {key: reader.column(key, entry) for key, entry in raw["column"].items()}
         sheets = tuple(reader.sheet(entry, columns) for entry in raw["sheet"])
@@ -160,6 +160,18 @@ class Layout:
             charts=Charts(**raw["charts"]),
             columns=columns,
         )
+
+
+def _with_base(path: Path) -> dict[str, Any]:
+    """A layout file as parsed, over the one it extends: columns, values, quadrant and charts."""
+    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    if "extends" not in raw:
+        return raw
+    base = _with_base(path.with_name(raw["extends"]))
+    shared = {name: base[name] for name in ("quadrant", "charts")}
+    for name in ("values", "column"):
+        shared[name] = base.get(name, {}) | raw.get(name, {})
+    return {**shared, **{k: v for k, v in raw.items() if k not in ("values", "column")}}
 
 
 class _Reader:
@@ -225,11 +237,11 @@ class _Reader:
         return Sheet(tables=tables, **rest)
 
     def summary(self, entry: Mapping[str, Any], columns: Mapping[str, Column]) -> Summary:
-        tiles = tuple(Tile(**tile) for tile in entry["tile"])
+        tiles = tuple(Tile(**tile) for tile in entry.get("tile", ()))
         for tile in tiles:
             if tile.format not in self.style.formats:
                 self.fault("summary.tile", "style.toml 里没有这种格式", tile.format)
-        indicators = entry["indicators"]
+        indicators = entry.get("indicators", {"left": [], "right": []})
         return Summary(
             name=entry["name"],
             title=entry["title"],

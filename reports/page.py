@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
+from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports.grid import put
@@ -15,6 +17,8 @@ __all__ = ["WIDE_CHART", "fit", "place", "portrait", "set_up", "write_title"]
 WIDE_CHART = (30.0, 16.5)
 _ROW_HEIGHT = 18.0
 _A4 = 9
+_PAGE_HOLDS = 260.0
+"""Widths of columns that can still be read on one page."""
 
 
 def write_title(
@@ -22,7 +26,7 @@ def write_title(
 ) -> None:
     """Write the title line and the line of units and definitions."""
     look = painter.look(size="title", bold=True, ink="primary")
-    put(sheet, 1, 1, f"{hospital}　{period}　{title}", look)
+    put(sheet, 1, 1, "　".join(text for text in (hospital, period, title) if text), look)
     put(sheet, 2, 1, note, painter.look(size="note", ink="muted"))
     sheet.row_dimensions[1].height = 30
     sheet.row_dimensions[2].height = 18
@@ -39,12 +43,21 @@ def set_up(
     painter: Painter,
     *,
     repeat: int | None,
+    freeze: int = 0,
 ) -> None:
-    """A4 across, as wide as the paper, headings on each page, page numbers."""
+    """A4 across, as wide as the paper, headings on each page, page numbers.
+
+    A sheet too wide to be read on one page takes several, each with its first ``freeze`` columns.
+    """
     sheet.sheet_properties.tabColor = painter.style.colour[tab]
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.paperSize = _A4
-    sheet.page_setup.fitToWidth = 1
+    width = sum(one.width for one in sheet.column_dimensions.values() if one.width)
+    pages = math.ceil(width / _PAGE_HOLDS) if freeze else 1
+    sheet.page_setup.fitToWidth = pages
+    if pages > 1:
+        sheet.print_title_cols = f"A:{get_column_letter(freeze)}"
+        sheet.page_setup.pageOrder = "overThenDown"
     sheet.page_setup.fitToHeight = 0
     properties: Any = sheet.sheet_properties
     properties.pageSetUpPr.fitToPage = True

@@ -37,8 +37,8 @@ def test_grades_follow_the_definition(shares: list[float], sample: bool) -> None
     divisor = len(logs) - 1 if sample else len(logs)
     spread = math.sqrt(math.fsum((one - mean) ** 2 for one in logs) / divisor)
     for grade, one in zip(risk_grades(shares, sample=sample), logs, strict=True):
-        low, high = {1: (-math.inf, mean - spread), 2: (mean - spread, mean),
-                     3: (mean, mean + spread), 4: (mean + spread, math.inf)}[int(grade)]  # fmt: skip
+        bounds = [-math.inf, mean - spread, mean, mean + spread, math.inf]
+        low, high = bounds[int(grade) - 1 : int(grade) + 1]
         assert low - 1e-9 <= one <= high + 1e-9
 
 

@@ -21,15 +21,18 @@ from drg_engine.text_tables import TextPart
 from drg_engine.values import Reading
 from drg_engine.values import date as read_date
 
-__all__ = ["MoneyTable", "read_money_table", "read_month"]
+__all__ = ["MoneyTable", "read_money_table", "read_month", "read_number"]
 
 _MONTH = re.compile(r"(\d{4})[-/年.]?(\d{1,2})月?(?:[-/.]\d{1,2})?")
+_NUMBER = re.compile(r"\d{1,12}(?:\.\d{0,12})?%?")
 _MOST_YUAN = 1e12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MoneyTable:
     """The rows that could be read: text as object, months and days int64, amounts int64 fen.
+
+    Numbers are float64, NaN where blank.
 
     Amounts stand in columns ``<name>_fen``, months (months since year 0) in ``month``, days since
     1970-01-01 in ``date``; ``row`` is the row of the file.
@@ -44,7 +47,9 @@ class MoneyTable:
 def read_money_table(
     path: Path, columns: Mapping[str, Mapping[str, Any]], *, sheet: str | None = None
 ) -> MoneyTable:
-    """Read a table whose ``columns`` have title, kind (text, month, date, money) and headings.
+    """Read a table whose ``columns`` have title, kind and headings.
+
+    Kinds: text, month, date, money, number.
 
     Raises InputError where the file cannot be read or lacks a required column.
     """
@@ -85,6 +90,8 @@ def _typed(
             if spec.get("required"):
                 ledger.refuse(np.asarray(fen.is_null()), title, column, "不能为空")
             found[f"{name}_fen"] = np.asarray(pc.fill_null(fen, 0), dtype=np.int64)
+        elif spec["kind"] == "number":
+            found[name] = read_column(column, read_number, title, ledger)
         elif spec["kind"] == "text":
             found[name] = pc.utf8_trim_whitespace(pc.fill_null(column, "")).to_numpy(
                 zero_copy_only=False
@@ -96,6 +103,17 @@ def _typed(
             found[name] = np.where(np.isnan(days), 0, days).astype(np.int64)
     frame = pd.DataFrame(found)[~ledger.out]
     return frame, ledger.rejects(())
+
+
+def read_number(text: str) -> Reading:
+    """A number that is not negative; empty is missing (NaN)."""
+    word = unicodedata.normalize("NFKC", text).strip()
+    if not word:
+        return float("nan"), "", ""
+    if not _NUMBER.fullmatch(word):
+        return float("nan"), "应为不小于 0 的数", ""
+    share = word.endswith("%")
+    return float(word.removesuffix("%")) / (100.0 if share else 1.0), "", ""
 
 
 def read_month(text: str) -> Reading:

@@ -20,6 +20,7 @@ without a group, out of scope, other rules.  ``mix`` closes each cell to the who
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,7 @@ __all__ = [
     "causes_of",
     "cells",
     "decompose",
+    "frame_cells",
     "hospital_reference",
     "means_reference",
 ]
@@ -54,38 +56,54 @@ Floats = npt.NDArray[np.float64]
 
 
 def cells(settlement: Settlement, by: str = "department") -> pd.DataFrame:
-    """Sums of settled cases by unit and DRG, sorted; all int64.
+    """Sums of settled cases by unit and DRG, as :func:`frame_cells` gives them.
 
-    Columns: unit, drg (text), cases (with charges), n (of them paid by a standard), units (their
-    weights, exact_weights), standard_fen, charges_fen, fee_*_fen (their fee classes),
-    surplus_fen (of all), and <cause>_fen and <cause>_cases for each of ADJUSTED.
-    Unpriced cases are left out.  Raises KeyError where the cases have no such label.
+    Raises KeyError where the cases have no such label.
     """
     columns = settlement.cases
     unit = columns.label(by)
     if unit is None:
         raise KeyError(f"没有可汇总的列：{by}")
     priced = columns.charges != MISSING_FEN
-    by_standard = priced & (settlement.standard != MISSING_FEN)
-    held: dict[str, npt.NDArray[np.int64]] = {
-        "cases": priced.astype(np.int64),
-        "n": by_standard.astype(np.int64),
-        "units": np.where(by_standard, exact_weights(columns.weight), 0),
-        "standard_fen": np.where(by_standard, settlement.standard, 0),
-        "charges_fen": np.where(by_standard, columns.charges, 0),
-        "surplus_fen": np.where(priced, settlement.surplus, 0),
+    standing = priced & (settlement.standard != MISSING_FEN)
+    held = {
+        by: _texts(unit),
+        "drg": _texts(Coded(columns.drg, columns.drg_codes)),
+        "kind": np.array(KINDS, dtype=object)[settlement.kind],
+        "priced": priced,
+        "standing": standing,
+        "units": exact_weights(columns.weight),
+        "standard_fen": settlement.standard,
+        "charges_fen": columns.charges,
+        "surplus_fen": settlement.surplus,
+        "adjustment_fen": settlement.adjustment,
     }
     for name in sorted(n for n in columns.amounts if n.startswith("fee_")):
-        known = by_standard & (columns.amounts[name] != MISSING_FEN)
-        held[f"{name}_fen"] = np.where(known, columns.amounts[name], 0)
+        fen = columns.amounts[name]
+        held[f"{name}_fen"] = np.where(fen == MISSING_FEN, 0, fen)
+    return frame_cells(pd.DataFrame(held), by)
+
+
+def frame_cells(frame: pd.DataFrame, by: str = "department") -> pd.DataFrame:
+    """Sums of cases by unit and DRG, sorted; all int64.
+
+    frame: one row a case (desk_frame).  Columns: unit, drg (text), cases (with charges), n (of them
+    paid by a standard), units (their weights, exact_weights), standard_fen, charges_fen, fee_*_fen
+    (their fee classes), surplus_fen (of all), and <cause>_fen and <cause>_cases for each of
+    ADJUSTED.  Cases without charges are left out.
+    """
+    rows = frame[frame["priced"]]
+    standing = rows["standing"].to_numpy(dtype=np.int64)
+    held: dict[str, Any] = {"cases": np.ones(len(rows), dtype=np.int64), "n": standing}
+    for name in ("units", "standard_fen", "charges_fen", *_fees(frame)):
+        held[name] = np.where(standing == 1, rows[name], 0)
+    held["surplus_fen"] = rows["surplus_fen"].to_numpy(dtype=np.int64)
     for cause, kinds in ADJUSTED.items():
-        own = priced & np.isin(settlement.kind, [KINDS.index(kind) for kind in kinds])
-        held[f"{cause}_fen"] = np.where(own, settlement.adjustment, 0)
+        own = rows["kind"].isin(list(kinds)).to_numpy()
+        held[f"{cause}_fen"] = np.where(own, rows["adjustment_fen"], 0)
         held[f"{cause}_cases"] = own.astype(np.int64)
-    frame = pd.DataFrame(held)
-    drg = Coded(columns.drg, columns.drg_codes)
-    keys = [_texts(unit)[priced], _texts(drg)[priced]]
-    sums: pd.DataFrame = frame[priced].groupby(keys, sort=True).sum()
+    keys = [rows[by].to_numpy(dtype=object), rows["drg"].to_numpy(dtype=object)]
+    sums: pd.DataFrame = pd.DataFrame(held).astype(np.int64).groupby(keys, sort=True).sum()
     return sums.rename_axis(_KEYS).reset_index()
 
 

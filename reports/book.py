@@ -39,7 +39,8 @@ class Book:
 
     tables: by the layout's sources; an empty one gives a sheet that says so.  figures: values of
     the first sheet's tiles by key (fen for amounts), first those of the period, then those to
-    compare with, each with its name.  findings: sentences of the first sheet.
+    compare with, each with its name.  findings: sentences of the first sheet.  words: what stands
+    for ``{key}`` in the layout's notes.
     stamp: the moment written into the file, made from the report and not from the clock.
     """
 
@@ -49,6 +50,7 @@ class Book:
     tables: Mapping[str, pd.DataFrame]
     figures: Sequence[tuple[str, Mapping[str, Any]]] = ()
     findings: Sequence[str] = field(default_factory=tuple)
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,10 @@ class _Writer:
         return self.tables.get(source, pd.DataFrame())
 
     def _title(self, sheet: Worksheet, title: str, note: str) -> None:
-        told = note.replace("{masking}", "" if self.show_ids else _MASKED)
+        words = {"masking": "" if self.show_ids else _MASKED, **self.book.words}
+        told = note
+        for key, text in words.items():
+            told = told.replace(f"{{{key}}}", text)
         page.write_title(sheet, title, told, self.book.hospital, self.book.period, self.painter)
 
     def _canvas(self, sheet: Worksheet) -> Canvas:

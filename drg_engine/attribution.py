@@ -17,16 +17,19 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel
 
+from drg_engine._kernels_payment import MEASURES
 from drg_engine.errors import PolicyError
-from drg_engine.payment import MISSING_FEN, settle
 from drg_engine.policy import Policy
 from drg_engine.scenario import PART_TITLES, Step, in_order
-from drg_engine.simulation import Outcome, State
-from drg_engine.simulation_cells import Cells
+from drg_engine.simulation import Outcome
+from drg_engine.simulation_cells import Cells, Sums
+from drg_engine.simulation_parts import Changed
 
 __all__ = ["PARTS", "SECTIONS", "Attribution", "attribute"]
 
 Ints = npt.NDArray[np.int64]
+
+_PAID, _COST, _COSTED_PAID = (MEASURES.index(name) for name in ("paid", "cost", "costed_paid"))
 
 PARTS = tuple(PART_TITLES)
 """Names of all parts: scheme, the steps, cost."""
@@ -54,30 +57,40 @@ SECTIONS: Mapping[Step, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribution:
-    """Parts of the difference by cell, in fen (int64 (cells,)).
+    """Parts of the difference; ``sums``: what each part that changes something moved.
 
-    ``surplus``: parts of the insurance surplus (= of what is paid, as charges stay); its cost part
-    is 0.  ``cost_surplus``: parts of the cost surplus, over cases that have a cost.
-    ``order``: the parts in the order in which they were put on.
+    Of the surplus (= of what is paid, as charges stay) the cost part is 0; the cost surplus is over
+    cases that have a cost.  ``order``: the parts in the order in which they were put on.
     """
 
     cells: Cells
     order: tuple[str, ...]
-    surplus: Mapping[str, Ints]
-    cost_surplus: Mapping[str, Ints]
+    sums: Mapping[str, Sums]
 
     def table(self, by: Sequence[str] = (), *, measure: str = "surplus") -> pd.DataFrame:
-        """Parts by keys of the cells: ``<part>_fen`` for each of PARTS, then ``change_fen``."""
+        """Parts by keys of a margin: ``<part>_fen`` for each of PARTS, then ``change_fen``.
+
+        measure: ``surplus`` or ``cost_surplus``.
+        """
         of, count, texts = self.cells.groups(by)
-        parts: Mapping[str, Ints] = getattr(self, measure)
-        frame = pd.DataFrame(texts, index=range(count))
+        margin = self.cells.margin(by)
+        columns: dict[str, Any] = {}
         change = np.zeros(count, dtype=np.int64)
         for name in PARTS:
             found = np.zeros(count, dtype=np.int64)
-            np.add.at(found, of, parts[name])
-            frame[f"{name}_fen"] = found
+            if name in self.sums:
+                np.add.at(found, of, _moved(getattr(self.sums[name], margin), measure))
+            columns[f"{name}_fen"] = found
             change += found
-        return frame.assign(change_fen=change)
+        made = texts | columns | {"change_fen": change}
+        return pd.DataFrame(made, index=pd.RangeIndex(count), copy=False)
+
+
+def _moved(sums: Ints, measure: str) -> Ints:
+    """The measure from columns in the order of MEASURES."""
+    if measure == "surplus":
+        return sums[:, _PAID]
+    return sums[:, _COSTED_PAID] - sums[:, _COST]
 
 
 def attribute(outcome: Outcome, cells: Cells, *, order: Sequence[Step] = ()) -> Attribution:
@@ -86,69 +99,70 @@ def attribute(outcome: Outcome, cells: Cells, *, order: Sequence[Step] = ()) -> 
     Raises PolicyError where a state on the way is no policy, as the order is then not possible.
     """
     steps = in_order(order) if order else outcome.scenario.order
-    base, after = outcome.base, outcome.after
-    settled = base.columns.charges != MISSING_FEN
-    costed = settled & (base.columns.cost != MISSING_FEN)
-    nothing = np.zeros(cells.size, dtype=np.int64)
-    surplus = dict.fromkeys(PARTS, nothing)
-    cost = dict.fromkeys(PARTS, nothing)
-    last = base.settlement.paid
-    for name, paid in _along(outcome, steps):
-        moved = np.where(settled, paid - last, 0)
-        surplus[name] = cells.sums(moved)
-        cost[name] = cells.sums(np.where(costed, moved, 0))
-        last = paid
-    if after.columns.cost is not base.columns.cost:
-        less = np.where(costed, base.columns.cost - after.columns.cost, 0)
-        cost["cost"] = cells.sums(less)
-    return Attribution(cells, ("scheme", *steps, "cost"), surplus, cost)
+    found: dict[str, Sums] = {}
+    last = outcome.base.sums
+    for name, sums in _along(outcome, steps):
+        found[name] = sums.minus(last)
+        last = sums
+    return Attribution(cells, ("scheme", *steps, "cost"), found)
 
 
-def _along(outcome: Outcome, steps: Sequence[Step]) -> Iterator[tuple[str, Ints]]:
-    """What is paid after each part that changes something; the last is the scenario itself."""
+def _along(outcome: Outcome, steps: Sequence[Step]) -> Iterator[tuple[str, Sums]]:
+    """What the cases come to after each part that changes something; the last is the scenario."""
     names = [name for name in ("scheme", *steps) if _touched(outcome, name)]
-    state = outcome.base
+    changes = [part.change for part in outcome.base.parts]
+    scheme = outcome.after.scheme if outcome.regrouped else outcome.base.scheme
     for name in names[:-1]:
         try:
-            state = _with_part(outcome, state, name)
+            changes = _with_step(outcome, changes, name)
         except PolicyError as error:
             words = f"归因到“{PART_TITLES[name]}”一步时不成其为政策，请改变 [attribution] 的 order"
             raise PolicyError(words, error.faults) from error
-        yield name, state.settlement.paid
+        yield name, outcome.simulation.changed(changes, scheme).sums
     if names:
-        yield names[-1], outcome.after.settlement.paid
+        yield names[-1], _at_old_cost(outcome)
+    if outcome.scenario.cost_factor != 1.0:
+        yield "cost", outcome.after.sums
+
+
+def _at_old_cost(outcome: Outcome) -> Sums:
+    """What the scenario comes to before costs change."""
+    base, after = outcome.base.sums, outcome.after.sums
+    place, cell = after.place.copy(), after.cell.copy()
+    place[:, _COST], cell[:, _COST] = base.place[:, _COST], base.cell[:, _COST]
+    return replace(after, place=place, cell=cell)
 
 
 def _touched(outcome: Outcome, name: str) -> bool:
+    """Whether a step changes something in some part."""
     if name == "scheme":
         return outcome.regrouped
+    parts = outcome.after.parts
     if name == "weights":
-        return not np.array_equal(outcome.after.weights, _scheme_weights(outcome), equal_nan=True)
-    return bool(_sections(outcome.base.policy, outcome.after.policy, name))
+        own = outcome.scheme_weights
+        held = [part.change.weights for part in parts]
+        if outcome.regrouped and not np.isfinite(own).any():
+            return False
+        return any(one is not None and not np.array_equal(one, own, equal_nan=True) for one in held)
+    return any(_sections(part.base.policy, part.change.policy, name) for part in parts)
 
 
-def _scheme_weights(outcome: Outcome) -> npt.NDArray[np.float64]:
-    """Weights before the weights' own step: those of the scheme, where it has any."""
-    own = outcome.scheme_weights
-    return own if np.isfinite(own).any() or not outcome.regrouped else outcome.after.weights
-
-
-def _with_part(outcome: Outcome, state: State, name: str) -> State:
-    after = outcome.after
-    columns, weights, policy, scheme = state.columns, state.weights, state.policy, state.scheme
-    if name == "scheme":
-        new = after.columns
-        scheme, weights = after.scheme, _scheme_weights(outcome)
-        columns = replace(
-            columns, status=new.status, drg=new.drg, drg_codes=new.drg_codes,
-            weight=weights[new.drg],
-        )  # fmt: skip
-    elif name == "weights":
-        weights = after.weights
-        columns = replace(columns, weight=weights[columns.drg])
-    else:
-        policy = policy.with_changes(_sections(policy, after.policy, name))
-    return State(scheme, columns, weights, policy, settle(columns, policy))
+def _with_step(outcome: Outcome, changes: Sequence[Changed], name: str) -> list[Changed]:
+    """The change of each part with one more step of the scenario's."""
+    made = []
+    for change, part in zip(changes, outcome.after.parts, strict=True):
+        after = part.change
+        if name == "scheme":
+            own = outcome.scheme_weights
+            weights = own if np.isfinite(own).any() else after.weights
+            made.append(replace(change, columns=after.columns, weights=weights))
+        elif name == "weights":
+            made.append(replace(change, weights=after.weights))
+        else:
+            sections = _sections(change.policy, after.policy, name)
+            policy = change.policy.with_changes(sections) if sections else change.policy
+            made.append(replace(change, policy=policy))
+    return made
 
 
 def _sections(one: Policy, two: Policy, step: str) -> dict[str, Any]:

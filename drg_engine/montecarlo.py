@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from drg_engine.payment import MISSING_FEN, settle
+from drg_engine.payment_dated import settle_dated
 from drg_engine.simulation import Outcome, State
 from drg_engine.simulation_cells import exact_sums
 
@@ -81,11 +82,15 @@ def montecarlo(outcome: Outcome, *, draws: int = 1_000, seed: int, resettle: boo
 
 
 def _surplus(state: State, rows: npt.NDArray[np.intp]) -> Ints:
-    return state.settlement.surplus[rows]
+    """Surplus of settled cases."""
+    return state.paid[rows] - state.whole.charges[rows]
 
 
 def _settled(state: State, rows: npt.NDArray[np.intp]) -> Ints:
-    return settle(state.columns.take(rows), state.policy).surplus
+    taken = state.columns.take(rows)
+    if len(state.policies) == 1:
+        return settle(taken, state.policy).surplus
+    return settle_dated(taken, state.policies).whole.surplus
 
 
 def _departments(

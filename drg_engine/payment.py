@@ -15,28 +15,34 @@ Decisions where the specification leaves room:
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from drg_engine._jit import run_split
-from drg_engine.money import to_fen
-from drg_engine.payment_cap import over_cap, places
+from drg_engine._jit import run_split, run_together
+from drg_engine._kernels_payment import (
+    CANDIDATE,
+    OVER_CAP,
+    READMITTED,
+    REVIEWED,
+    SettledArrays,
+    settle_rows,
+)
 from drg_engine.payment_columns import MISSING_FEN, Coded, PaymentColumns
-from drg_engine.payment_modes import Facts, formula_fen
 from drg_engine.payment_points import with_found_values
 from drg_engine.payment_result import Settlement, empty_settlement
 from drg_engine.payment_rules import (
-    apply_extra,
-    apply_review,
-    cut_readmissions,
-    cut_tcm,
-    discharges,
-    new_parts,
+    Stays,
     notices,
+    over_places,
+    part_names,
+    readmitted,
+    reviewed,
+    stays_of,
 )
-from drg_engine.payment_standard import Lookups, Rows, compile_lookups
+from drg_engine.payment_standard import compile_lookups
+from drg_engine.payment_tables import case_arrays, rule_arrays
 from drg_engine.payment_words import (
     BASES,
     BASIS_TITLES,
@@ -46,9 +52,6 @@ from drg_engine.payment_words import (
     MODES,
     PART_TITLES,
     PARTS,
-    basis_of,
-    kind_of,
-    mode_of,
 )
 from drg_engine.policy import Policy
 
@@ -66,17 +69,14 @@ __all__ = [
     "PaymentColumns",
     "Settlement",
     "settle",
+    "settle_with_marks",
 ]
 
-Fen = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.int8]
 
-_BLOCK = 32_768
-_GROUPED, _AMBIGUOUS = 0, 1
-_SHARED = ("ungrouped", "ambiguous", "no_weight")
-_IN_SCOPE = np.isin(np.array(KINDS), ("normal", "low", "high"))
-_PLAIN = tuple(mode_of(name) for name in ("standard", "bed_day", "as_charged", "share", "none"))
-_DECISION = mode_of("decision")
+_NOTHING = np.zeros(0, dtype=np.int64)
+_NO_MARKS = np.zeros(0, dtype=np.int8)
 
 
 def settle(cases: PaymentColumns, policy: Policy) -> Settlement:
@@ -86,174 +86,78 @@ def settle(cases: PaymentColumns, policy: Policy) -> Settlement:
     Raises PolicyError where the policy names DRGs the scheme does not have, or lacks the bound of a
     hospital level that occurs.
     """
-    lookups = with_found_values(cases, compile_lookups(cases, policy), policy)
-    result = replace(
-        empty_settlement(cases, policy),
-        parts=new_parts(cases, policy),
-        notices=notices(cases, policy),
-    )
-
-    def classify(start: int, stop: int) -> None:
-        for at in _blocks(start, stop):
-            _classify(result, Rows(cases, at, lookups, policy))
-
-    def reconcile(start: int, stop: int) -> None:
-        for at in _blocks(start, stop):
-            _reconcile(result, at)
-
-    run_split(classify, cases.n)
-    apply_review(result)
-    apply_extra(result, lookups)
-    _apply_cap(result)
-    _pay(result, lookups)
-    cut_tcm(result)
-    cut_readmissions(result)
-    run_split(reconcile, cases.n)
-    return result
+    return settle_with_marks(cases, policy, None)[0]
 
 
-def _blocks(start: int, stop: int) -> list[slice]:
-    """Rows in blocks that stay in the processor's cache, so that no column is copied whole."""
-    return [slice(at, min(at + _BLOCK, stop)) for at in range(start, stop, _BLOCK)]
+def settle_with_marks(
+    cases: PaymentColumns,
+    policy: Policy,
+    marks: tuple[Rows, Marks] | None,
+    stays: Stays | None = None,
+) -> tuple[Settlement, Marks]:
+    """Settle, and tell the marks int8 (n,) of what was found by looking at other rows.
 
-
-def _classify(result: Settlement, rows: Rows) -> None:
-    """Standard, ratio, bound and kind of some rows."""
-    at = rows.at
-    standard = _fen_or_missing(rows.standard(), rows.cases.status[at] == _GROUPED)
-    ratio, bound = _ratio_and_bound(rows, standard)
-    by_ratio = _IN_SCOPE[_kinds(result, rows, standard, ratio, bound)]
-    result.standard[at] = standard
-    ratio = np.where(by_ratio, ratio, np.nan)
-    result.ratio[at] = ratio
-    result.bound[at] = np.where(np.isnan(ratio), np.nan, bound)
-
-
-def _fen_or_missing(yuan: Floats, where: npt.NDArray[np.bool_]) -> Fen:
-    """Rounded fen where it is asked for and known, else MISSING_FEN."""
-    known = where & np.isfinite(yuan)
-    return np.where(known, to_fen(np.where(known, yuan, 0.0)), MISSING_FEN)
-
-
-def _ratio_and_bound(rows: Rows, standard: Fen) -> tuple[Floats, Floats]:
-    """Compute r over the rounded S or A, and K; NaN where charges or the divisor are missing."""
-    charges = rows.cases.charges[rows.at]
-    below = standard
-    if rows.policy.rules.standard.ratio_of == "mean":
-        below = _fen_or_missing(rows.mean(), standard != MISSING_FEN)
-    unknown = (charges == MISSING_FEN) | (below <= 0)
-    ratio = charges / np.where(unknown, 1, below)
-    ratio[unknown] = np.nan
-    return ratio, rows.high_bound()
-
-
-def _kinds(
-    result: Settlement, rows: Rows, standard: Fen, ratio: Floats, bound: Floats
-) -> npt.NDArray[np.int8]:
-    """Decide kind, mode, basis and rule in the order of payment.md §3, last first.
-
-    Bed-day cases get their own standard in ``standard``.
+    marks: rows and bits that were found already, over parts of the cases; None looks for them here.
+    stays: of these cases, where they are known already.
     """
-    cases, at, rules, lookups = rows.cases, rows.at, rows.policy.rules, rows.lookups
-    status, charges = cases.status[at], cases.charges[at]
-    verdicts = _Verdicts(status.size)
-    low, high = rules.low, rules.high
-    verdicts.set(np.isnan(ratio), "normal", "standard", "no_mean")
-    verdicts.set(ratio >= bound if high.inclusive else ratio > bound, "high", high.mode)
-    closed = low.inclusive and low.bound > 0
-    verdicts.set(ratio <= low.bound if closed else ratio < low.bound, "low", low.mode)
-    verdicts.set(standard == MISSING_FEN, "no_weight", rules.no_weight.mode)
-    verdicts.set(status == _AMBIGUOUS, "ambiguous", rules.ambiguous.mode)
-    verdicts.set(status > _AMBIGUOUS, "ungrouped", rules.ungrouped.mode)
-    for number in range(len(lookups.bed_day) - 1, -1, -1):
-        by_day = rows.by_day(number)
-        hit = rows.in_rule(lookups.bed_day[number]) & np.isfinite(by_day)
-        standard[hit] = to_fen(by_day[hit])
-        verdicts.set(hit, "bed_day", "bed_day", number=len(lookups.scope) + number)
-    no_rate = ~lookups.has_rate[cases.insurance.codes[at]]
-    verdicts.set(no_rate, "out_of_scope", "as_charged", "no_rate")
-    for number in range(len(lookups.scope) - 1, -1, -1):
-        hit = rows.in_rule(lookups.scope[number])
-        verdicts.set(hit, "out_of_scope", "as_charged", number=number)
-    verdicts.set(charges == MISSING_FEN, "unpriced", "none")
-    kind = verdicts.column(0)
-    result.kind[at], result.mode[at] = kind, verdicts.column(1)
-    result.basis[at], result.rule[at] = verdicts.column(2), verdicts.column(3)
-    return kind.astype(np.int8)
+    lookups = with_found_values(cases, compile_lookups(cases, policy), policy)
+    result = empty_settlement(cases, policy, part_names(policy), notices(cases, policy))
+    told = np.empty(cases.n, dtype=np.int8)
+    columns, rules = case_arrays(cases, policy), rule_arrays(cases, lookups, policy)
+    out = _arrays(result, told)
+
+    def work(rows: Rows, bits: Marks, n: int) -> None:
+        run_split(lambda *part: settle_rows(columns, rules, out, rows, bits, *part), n)
+
+    def again(rows: Rows, bit: int) -> None:
+        if rows.size:
+            work(rows, told[rows] | np.int8(bit), rows.size)
+
+    def all_rows() -> Stays | None:
+        work(_NOTHING, _NO_MARKS, cases.n)
+        return stays
+
+    works = [all_rows]
+    if marks is None and stays is None and policy.rules.readmission.days is not None:
+        works.append(lambda: stays_of(cases))
+    found = run_together(works)[-1]
+    if marks is None:
+        _look_around(result, told, again, found)
+    elif marks[0].size:
+        work(*marks, marks[0].size)
+    return result, told
 
 
-class _Verdicts:
-    """What is decided of each row: one number by row, into (kind, mode, basis, rule)."""
-
-    def __init__(self, n: int) -> None:
-        self._of = np.zeros(n, dtype=np.int16)
-        self._known = [(kind_of("normal"), mode_of("standard"), basis_of("normal", "standard"), -1)]
-
-    def set(
-        self, where: npt.NDArray[np.bool_], kind: str, mode: str, why: str = "", number: int = -1
-    ) -> None:
-        """Decide the rows of ``where``, over what was decided of them before."""
-        np.copyto(self._of, len(self._known), where=where)
-        self._known.append((kind_of(kind), mode_of(mode), basis_of(kind, why or mode), number))
-
-    def column(self, place: int) -> npt.NDArray[np.int16]:
-        """Kind (0), mode (1), basis (2) or rule (3) of each row."""
-        return np.array([known[place] for known in self._known], dtype=np.int16)[self._of]
+def _look_around(
+    result: Settlement, told: Marks, again: Callable[[Rows, int], None], stays: Stays | None
+) -> None:
+    """The rules that look at other rows, in their order; rows they catch are settled again."""
+    cases, policy = result.cases, result.policy
+    again(reviewed(cases, policy, result.kind, result.standard), REVIEWED)
+    if policy.rules.high.cap_share < 1:
+        high = np.flatnonzero(told & CANDIDATE)
+        again(high[over_places(cases, policy, high, result.kind, result.standard)], OVER_CAP)
+    if stays is not None:
+        again(readmitted(cases, policy, stays, result.kind), READMITTED)
 
 
-def _apply_cap(result: Settlement) -> None:
-    """Pay as normal the high cases for which the cap leaves no place."""
-    cases, high = result.cases, result.policy.rules.high
-    if high.cap_share >= 1:
-        return
-    codes = cases.hospital.codes
-    counted = codes[_IN_SCOPE[result.kind]] if high.cap_of == "in_scope" else codes
-    found = np.flatnonzero(result.kind == kind_of("high"))
-    excess = cases.charges[found] - result.standard[found]
-    allowed = places(high.cap_share, discharges(counted, len(cases.hospital.names)))
-    over = over_cap(found, excess, cases.case_id, codes[found], allowed)
-    result.kind[over] = kind_of("normal")
-    result.mode[over] = mode_of("standard")
-    result.basis[over] = basis_of("normal", "over_cap")
-
-
-def _pay(result: Settlement, lookups: Lookups) -> None:
-    """Fill ``paid``: the standard, the charges, or a formula over the rows that need one."""
-    cases, rules = result.cases, result.policy.rules
-    by_standard = (result.mode == mode_of("standard")) | (result.mode == mode_of("bed_day"))
-    np.copyto(result.paid, np.where(by_standard, result.standard, cases.charges))
-    for name in _SHARED:
-        rows = np.flatnonzero((result.kind == kind_of(name)) & (result.mode == mode_of("share")))
-        share = getattr(rules, name).share
-        result.paid[rows] = to_fen(cases.charges[rows] / 100.0 * share)
-    decided = np.flatnonzero(result.mode == _DECISION)
-    if decided.size:
-        result.paid[decided] = cases.amounts[rules.review.column][decided]
-    formulas = np.flatnonzero(~np.isin(result.mode, (*_PLAIN, _DECISION)))
-    for mode in np.unique(result.mode[formulas]):
-        rows = formulas[result.mode[formulas] == mode]
-        facts = Facts(
-            Rows(cases, rows, lookups, result.policy),
-            charges=cases.charges[rows] / 100.0,
-            standard=result.standard[rows] / 100.0,
-            ratio=result.ratio[rows],
-            bound=result.bound[rows],
-        )
-        result.paid[rows] = formula_fen(MODES[mode], facts)
-    if "extra" in result.parts:
-        np.add(result.paid, result.parts["extra"], out=result.paid)
-
-
-def _reconcile(result: Settlement, at: slice) -> None:
-    """Split the surplus: formula = S − C where there is a standard, adjustment the rest."""
-    charges, cost = result.cases.charges[at], result.cases.cost[at]
-    paid, standard = result.paid[at], result.standard[at]
-    known = charges != MISSING_FEN
-    has_standard = standard != MISSING_FEN
-    formula = np.where(has_standard, standard - charges, 0)
-    surplus = paid - charges
-    result.formula[at] = np.where(known, formula, MISSING_FEN)
-    result.surplus[at] = np.where(known, surplus, MISSING_FEN)
-    result.adjustment[at] = np.where(known, surplus - formula, MISSING_FEN)
-    costed = known & (cost != MISSING_FEN)
-    result.cost_surplus[at] = np.where(costed, paid - cost, MISSING_FEN)
+def _arrays(result: Settlement, told: Marks) -> SettledArrays:
+    parts = result.parts
+    return SettledArrays(
+        kind=result.kind,
+        mode=result.mode,
+        basis=result.basis,
+        rule=result.rule,
+        standard=result.standard,
+        ratio=result.ratio,
+        bound=result.bound,
+        paid=result.paid,
+        formula=result.formula,
+        adjustment=result.adjustment,
+        surplus=result.surplus,
+        cost_surplus=result.cost_surplus,
+        extra=parts.get("extra", _NOTHING),
+        tcm_cut=parts.get("tcm", _NOTHING),
+        readmission=parts.get("readmission", _NOTHING),
+        mark=told,
+    )

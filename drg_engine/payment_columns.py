@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from drg_engine.cases import Cases
     from drg_engine.grouping import Grouping
 
-__all__ = ["MISSING_FEN", "Coded", "PaymentColumns", "categorical"]
+__all__ = ["MISSING_FEN", "Coded", "PaymentColumns", "categorical", "with_over_limit"]
 
 
 Ints = npt.NDArray[np.int32]
 Fen = npt.NDArray[np.int64]
 Days = npt.NDArray[np.datetime64]
 
-_LABELS = ("department", "doctor", "person_id")
+_LABELS = ("department", "doctor_group", "doctor", "person_id", "scope_list", "region")
 _OWN_AMOUNTS = ("total_charges", "cost")
+_LEVEL_WORDS = {"1": 1, "2": 2, "3": 3, "一": 1, "二": 2, "三": 3}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +85,7 @@ class PaymentColumns:
     level: npt.NDArray[np.int8]
     admission_date: Days | None = None
     discharge_date: Days | None = None
+    settlement_date: Days | None = None
     labels: Mapping[str, Coded] = field(default_factory=dict)
     amounts: Mapping[str, Fen] = field(default_factory=dict)
 
@@ -107,7 +109,8 @@ class PaymentColumns:
     ) -> PaymentColumns:
         """Columns of cases and their groups; ``hospital`` and ``level`` where one sent them all.
 
-        A column ``hospital`` among the cases' extra columns goes before the argument.
+        Columns ``hospital`` and ``hospital_level`` of the cases go before the arguments.  What is
+        over a price limit (``over_limit``) counts with what the patient pays first.
         """
         n = cases.n
         scheme = grouping.scheme
@@ -131,11 +134,12 @@ class PaymentColumns:
             principal=_principal(cases),
             dx_names=cases.diagnoses.strings,
             hospital=Coded.same(hospital, n) if own is None else _coded(own, n),
-            level=np.full(n, level, dtype=np.int8),
+            level=_levels(cases.text("hospital_level"), n, level),
             admission_date=_days(cases, "admission_date"),
             discharge_date=_days(cases, "discharge_date"),
+            settlement_date=_days(cases, "settlement_date"),
             labels={name: Coded.of(text) for name, text in labels.items() if text is not None},
-            amounts={name: fen for name, fen in amounts.items() if fen is not None},
+            amounts=with_over_limit({k: fen for k, fen in amounts.items() if fen is not None}),
         )
 
     @classmethod
@@ -145,8 +149,8 @@ class PaymentColumns:
         """Columns of a small table, for tests, examples and other programs.
 
         Needs case_id and drg (code); reads status (0), weight (NaN), insurance, charges and cost
-        (fen), los (-1), principal_dx, hospital, level (0), department, doctor, person_id, the dates
-        and ``amounts`` (fen) where present.
+        (fen), los (-1), principal_dx, hospital, level (0), the labels (department, doctor ...), the
+        dates and ``amounts`` (fen) where present.
         """
         codes = tuple(drg_codes)
         diagnoses = _text_column(frame, "principal_dx")
@@ -167,13 +171,14 @@ class PaymentColumns:
             level=_numbers(frame, "level", 0).astype(np.int8),
             admission_date=_day_column(frame, "admission_date"),
             discharge_date=_day_column(frame, "discharge_date"),
+            settlement_date=_day_column(frame, "settlement_date"),
             labels=labels,
             amounts={name: _numbers(frame, name, MISSING_FEN).astype(np.int64) for name in amounts},
         )
 
     def take(self, rows: npt.NDArray[np.intp]) -> PaymentColumns:
         """The given rows, in that order; names are shared, not copied."""
-        admitted, left = self.admission_date, self.discharge_date
+        admitted, left, billed = self.admission_date, self.discharge_date, self.settlement_date
         return replace(
             self,
             case_id=self.case_id.take(pa.array(rows)),
@@ -189,6 +194,7 @@ class PaymentColumns:
             level=self.level[rows],
             admission_date=None if admitted is None else admitted[rows],
             discharge_date=None if left is None else left[rows],
+            settlement_date=None if billed is None else billed[rows],
             labels={name: label.take(rows) for name, label in self.labels.items()},
             amounts={name: fen[rows] for name, fen in self.amounts.items()},
         )
@@ -225,6 +231,25 @@ def _coded(text: pd.Categorical | None, n: int) -> Coded:
 
 def _fen(amounts: Fen | None, n: int) -> Fen:
     return np.full(n, MISSING_FEN, dtype=np.int64) if amounts is None else amounts
+
+
+def _levels(texts: pd.Categorical | None, n: int, otherwise: int) -> npt.NDArray[np.int8]:
+    """Hospital levels told in words or figures; ``otherwise`` where a case tells none."""
+    if texts is None:
+        return np.full(n, otherwise, dtype=np.int8)
+    first = [_LEVEL_WORDS.get(str(name).strip()[:1], otherwise) for name in texts.categories]
+    return np.array([*first, otherwise], dtype=np.int8)[np.asarray(texts.codes)]
+
+
+def with_over_limit(amounts: dict[str, Fen]) -> dict[str, Fen]:
+    """``pre_expense`` with ``over_limit`` in it; a missing part counts as none."""
+    over = amounts.pop("over_limit", None)
+    if over is None:
+        return amounts
+    pre = amounts.get("pre_expense", np.full(over.size, MISSING_FEN))
+    parts = [np.where(part == MISSING_FEN, 0, part) for part in (pre, over)]
+    missing = (pre == MISSING_FEN) & (over == MISSING_FEN)
+    return {**amounts, "pre_expense": np.where(missing, MISSING_FEN, parts[0] + parts[1])}
 
 
 def _days(cases: Cases, name: str) -> Days | None:

@@ -8,22 +8,32 @@ an amount which its way needs has fund MISSING_FEN; other funds count as 0 where
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from drg_engine.money import to_fen
-from drg_engine.payment_columns import MISSING_FEN
+from drg_engine._jit import run_split
+from drg_engine._kernels_payment import FundArrays, FundRules, LeanArrays, fund_moved, fund_rows
+from drg_engine.payment_columns import PaymentColumns
 from drg_engine.payment_result import Settlement
 from drg_engine.payment_standard import by_name
-from drg_engine.payment_words import mode_of
+from drg_engine.payment_tables import case_arrays, read_only
+from drg_engine.policy import Policy
 
-__all__ = ["FundSplit", "proportional_fund", "share_fund", "split_fund"]
+__all__ = ["FundSplit", "fund_difference", "fund_totals", "split_fund"]
 
 Fen = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+
+_WAYS = ("residual", "proportional", "share", "full")
+_COLUMNS = {
+    "patient": "personal_pay",
+    "other": "other_fund",
+    "own": "own_expense",
+    "pre": "pre_expense",
+    "deductible": "deductible",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,69 +54,82 @@ class FundSplit:
     retained: Fen
 
 
-def proportional_fund(
-    standard: Floats, charges: Floats, own: Floats, pre: Floats, deductible: Floats, k: Floats
-) -> Floats:
-    """[S × (1 − own/C − pre/C) − ded] × k, yuan."""
-    return (standard * (1.0 - (own + pre) / charges) - deductible) * k
-
-
-def share_fund(standard: Floats, own: Floats, pre: Floats, deductible: Floats, k: Floats) -> Floats:
-    """(S − own − pre − ded) × k, yuan."""
-    return (standard - own - pre - deductible) * k
-
-
 def split_fund(settlement: Settlement) -> FundSplit:
     """Split what each case is paid by the policy's way; S is the amount settled.
 
     A case paid as charged is split by the residual way: the fund pays what the settlement says.
     """
-    said = settlement.policy.rules.fund
-    patient = _amount(settlement, "personal_pay")
-    other = _amount(settlement, "other_fund")
-    other = np.where(other == MISSING_FEN, 0, other)
-    known = (settlement.paid != MISSING_FEN) & (patient != MISSING_FEN)
-    fund = np.where(known, settlement.paid - np.where(known, patient, 0) - other, MISSING_FEN)
-    by_rule = known & (settlement.mode != mode_of("as_charged"))
-    if said.way == "full":
-        fund = np.where(by_rule, settlement.paid, fund)
-    elif said.way != "residual":
-        fund = _by_item(settlement, fund, by_rule)
-    whole = fund != MISSING_FEN
-    held = np.where(whole, fund, 0)
-    received = np.where(whole, held + np.where(known, patient, 0) + other, MISSING_FEN)
-    yuan = held / 100.0
-    return FundSplit(
-        fund=fund,
-        patient=patient,
-        other=other,
-        received=received,
-        difference=np.where(whole, received - settlement.paid, MISSING_FEN),
-        prepaid=np.where(whole, to_fen(yuan * said.prepaid), MISSING_FEN),
-        retained=np.where(whole, to_fen(yuan * said.retained), MISSING_FEN),
+    split = FundSplit(*(np.empty(settlement.n, dtype=np.int64) for _ in fields(FundSplit)))
+    columns = FundArrays(*(getattr(split, field.name) for field in fields(FundSplit)))
+    _split(settlement.cases, settlement.policy, settlement.mode, settlement.paid, columns)
+    return split
+
+
+def fund_totals(
+    cases: PaymentColumns, policy: Policy, mode: npt.NDArray[np.int8], paid: Fen
+) -> tuple[int, int, int, int]:
+    """Cases whose split is known; what fund, patients and others pay for them, in fen.
+
+    mode int8 (n,) and paid (n,) as in a settlement of ``cases`` under ``policy``.
+    """
+    if "personal_pay" not in cases.amounts:
+        return 0, 0, 0, 0
+    none = FundArrays(*([np.zeros(0, dtype=np.int64)] * len(FundArrays._fields)))
+    cases_known, fund, patient, other = _split(cases, policy, mode, paid, none).tolist()
+    return cases_known, fund, patient, other
+
+
+def fund_difference(
+    cases: PaymentColumns, policy: Policy, old: LeanArrays, new: LeanArrays
+) -> tuple[int, int, int, int]:
+    """By how much :func:`fund_totals` of two settlements under one [fund] section differ."""
+    if "personal_pay" not in cases.amounts:
+        return 0, 0, 0, 0
+    columns, rules = case_arrays(cases, policy), _rules(cases, policy)
+    known, fund, patient, other = _summed(
+        lambda totals, start, stop: fund_moved(columns, rules, old, new, totals, start, stop),
+        cases.n,
+    ).tolist()
+    return known, fund, patient, other
+
+
+def _split(
+    cases: PaymentColumns, policy: Policy, mode: npt.NDArray[np.int8], paid: Fen, out: FundArrays
+) -> Fen:
+    """Fill the columns; totals int64 (4,)."""
+    columns, rules = case_arrays(cases, policy), _rules(cases, policy)
+    return _summed(
+        lambda totals, start, stop: fund_rows(columns, rules, mode, paid, out, totals, start, stop),
+        cases.n,
     )
 
 
-def _by_item(settlement: Settlement, fund: Fen, by_rule: Bools) -> Fen:
-    """Replace the fund's part by the proportional or the share way where its amounts are known."""
-    cases, said = settlement.cases, settlement.policy.rules.fund
-    names = ("own_expense", "pre_expense", "deductible")
-    amounts = [_amount(settlement, name) for name in names]
-    lacking = np.logical_or.reduce([amount == MISSING_FEN for amount in amounts])
-    rows = np.flatnonzero(by_rule & ~lacking & (cases.charges > 0))
-    own, pre, deductible = (amount[rows] / 100.0 for amount in amounts)
+def _summed(work: Callable[[Fen, int, int], None], n: int) -> Fen:
+    parts: list[Fen] = []
+
+    def part(start: int, stop: int) -> None:
+        totals = np.zeros(4, dtype=np.int64)
+        work(totals, start, stop)
+        parts.append(totals)
+
+    run_split(part, n)
+    whole = np.zeros(4, dtype=np.int64)
+    for totals in parts:
+        whole += totals
+    return whole
+
+
+def _rules(cases: PaymentColumns, policy: Policy) -> FundRules:
+    said = policy.rules.fund
     ks = by_name(cases.insurance.names, said.k)
-    k = np.where(np.isnan(ks), said.default_k, ks)[cases.insurance.codes[rows]]
-    standard, charges = settlement.paid[rows] / 100.0, cases.charges[rows] / 100.0
-    if said.way == "proportional":
-        yuan = proportional_fund(standard, charges, own, pre, deductible, k)
-    else:
-        yuan = share_fund(standard, own, pre, deductible, k)
-    found = np.where(by_rule, MISSING_FEN, fund)
-    found[rows] = to_fen(yuan)
-    return found
+    return FundRules(
+        **{field: _amount(cases, name) for field, name in _COLUMNS.items()},
+        k=np.where(np.isnan(ks), said.default_k, ks),
+        way=_WAYS.index(said.way),
+        prepaid=said.prepaid,
+        retained=said.retained,
+    )
 
 
-def _amount(settlement: Settlement, name: str) -> Fen:
-    held = settlement.cases.amounts.get(name)
-    return np.full(settlement.n, MISSING_FEN, dtype=np.int64) if held is None else held
+def _amount(cases: PaymentColumns, name: str) -> Fen:
+    return read_only(cases.amounts.get(name, np.zeros(0, dtype=np.int64)), np.int64)

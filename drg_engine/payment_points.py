@@ -6,30 +6,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from drg_engine._jit import run_split
+from drg_engine._kernels_payment import point_rows
 from drg_engine.errors import Fault, PolicyError
 from drg_engine.money import to_fen
-from drg_engine.payment_columns import MISSING_FEN, PaymentColumns
-from drg_engine.payment_standard import Lookups, Rows, by_name
+from drg_engine.payment_columns import PaymentColumns
+from drg_engine.payment_standard import Lookups, by_name
+from drg_engine.payment_tables import case_arrays, read_only, rule_arrays
 from drg_engine.policy import Policy
 
 __all__ = [
+    "PointSums",
     "annual_settlement",
+    "check_personal",
     "find_point_values",
     "fund_of_points",
+    "is_found",
     "point_value",
-    "points_of",
+    "sum_points",
+    "values_of",
     "with_found_values",
 ]
 
 Floats = npt.NDArray[np.float64]
 
 _UNITS = 1_000_000
-_BLOCK = 32_768
 
 
 def point_value(budget: float, points: float, *, personal: float = 0.0, basis: str) -> float:
@@ -62,53 +70,103 @@ def annual_settlement(
     return int(to_fen(points * value)) - prepaid_fen - deductions_fen + assessment_fen
 
 
-def points_of(rows: Rows) -> Floats:
-    """Points of some rows: base points × H, or bed-day points × days; NaN without points."""
-    scale = rows.policy.rules.points.scale
-    points = rows.weight() * scale * rows.coefficient()
-    points = np.where(rows.cases.status[rows.at] == 0, points, np.nan)
-    for number in range(len(rows.lookups.bed_day) - 1, -1, -1):
-        hit = rows.in_rule(rows.lookups.bed_day[number])
-        days = np.where(rows.cases.los[rows.at] >= 0, rows.cases.los[rows.at], np.nan)
-        points = np.where(hit, days * rows.policy.rules.bed_day[number].per_day, points)
-    outside = rows.cases.charges[rows.at] == MISSING_FEN
-    for rule in rows.lookups.scope:
-        outside |= rows.in_rule(rule)
-    return np.where(outside, np.nan, points)
+@dataclass(frozen=True, slots=True)
+class PointSums:
+    """Standard points (whole 1e-6) and personal payments (fen) by insurance type.
 
-
-def find_point_values(cases: PaymentColumns, lookups: Lookups, policy: Policy) -> dict[str, float]:
-    """Point value of each insurance type that has a budget, from the cases' standard points.
-
-    Points of in-scope cases count in full, whatever the outlier rules then pay.  Pooled types share
-    one value.  Sums are exact (1e-6 points, fen), so the order of rows does not matter.
+    Of the cases in scope that have charges; exact, so that sums of parts are sums of the whole.
     """
+
+    units: Mapping[str, int] = field(default_factory=dict)
+    personal: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def merged(cls, parts: Iterable[PointSums]) -> PointSums:
+        """The sums of several parts of the cases together."""
+        units: Counter[str] = Counter()
+        personal: Counter[str] = Counter()
+        for part in parts:
+            units.update(part.units)
+            personal.update(part.personal)
+        return cls(dict(sorted(units.items())), dict(sorted(personal.items())))
+
+    def points(self) -> dict[str, float]:
+        """Points by insurance type."""
+        return {name: units / _UNITS for name, units in self.units.items()}
+
+
+def sum_points(
+    cases: PaymentColumns,
+    lookups: Lookups,
+    policy: Policy,
+    *,
+    drg_weight: Floats | None = None,
+    coefficient: bool = True,
+) -> PointSums:
+    """Add up what cases come to in points: base points × H, or bed-day points × days.
+
+    drg_weight: weights by DRG in place of the cases' own.  coefficient: False for Σ RW × scale of
+    the same cases, without H.
+    """
+    columns = case_arrays(cases, policy)
+    rules = rule_arrays(cases, lookups, policy, drg_weight)
+    own = read_only(cases.amounts.get("personal_pay", np.zeros(0, np.int64)), np.int64)
+    known = len(cases.insurance.names)
+    parts: list[npt.NDArray[np.int64]] = []
+
+    def work(start: int, stop: int) -> None:
+        found = np.zeros((2, known + 1), dtype=np.int64)
+        point_rows(columns, rules, own, coefficient, found[0], found[1], start, stop)
+        parts.append(found)
+
+    run_split(work, cases.n)
+    whole = np.zeros((2, known + 1), dtype=np.int64)
+    for part in parts:
+        whole += part
+    units, personal = whole[:, :known].tolist()
+    names = cases.insurance.names
+    return PointSums(dict(zip(names, units, strict=True)), dict(zip(names, personal, strict=True)))
+
+
+def values_of(sums: PointSums, policy: Policy) -> dict[str, float]:
+    """Point value of each insurance type that has a budget and points; pooled types share one."""
     said = policy.rules.points
-    units, personal = _sums(cases, lookups, policy)
-    budgets = by_name(cases.insurance.names, said.budgets)
-    named = np.flatnonzero(np.isfinite(budgets[:-1]))
-    pools = [named] if said.pooled else [np.array([place]) for place in named]
+    named = [name for name in sums.units if name in said.budgets]
+    pools = [named] if said.pooled else [[name] for name in named]
     found: dict[str, float] = {}
     for pool in pools:
-        points = int(units[pool].sum()) / _UNITS
-        if pool.size == 0 or points <= 0:
+        points = sum(sums.units[name] for name in pool) / _UNITS
+        if points <= 0:
             continue
+        budgets = said.budgets.values() if said.pooled else [said.budgets[name] for name in pool]
         value = point_value(
-            sum(said.budgets.values()) if said.pooled else float(budgets[pool].sum()),
+            sum(budgets),
             points,
-            personal=int(personal[pool].sum()) / 100.0,
+            personal=sum(sums.personal[name] for name in pool) / 100.0,
             basis=said.find,
         )
-        found |= {cases.insurance.names[place]: value for place in pool}
+        found |= dict.fromkeys(pool, value)
     return found
 
 
-def with_found_values(cases: PaymentColumns, lookups: Lookups, policy: Policy) -> Lookups:
-    """The lookups with prices by found point values, where the policy has them found."""
-    rules = policy.rules
-    if rules.standard.method != "points" or rules.points.find == "given":
-        return lookups
-    if rules.points.find == "total" and "personal_pay" not in cases.amounts:
+def find_point_values(
+    cases: PaymentColumns, lookups: Lookups, policy: Policy, *, drg_weight: Floats | None = None
+) -> dict[str, float]:
+    """Point value of each insurance type that has a budget, from the cases' standard points.
+
+    Points of in-scope cases count in full, whatever the outlier rules then pay.
+    """
+    return values_of(sum_points(cases, lookups, policy, drg_weight=drg_weight), policy)
+
+
+def is_found(policy: Policy) -> bool:
+    """Whether the policy has its point values found from budgets."""
+    return policy.rules.standard.method == "points" and policy.rules.points.find != "given"
+
+
+def check_personal(cases: PaymentColumns, policy: Policy) -> None:
+    """Raise PolicyError where point values are found by total and personal payments are lacking."""
+    if policy.rules.points.find == "total" and "personal_pay" not in cases.amounts:
         fault = Fault(
             policy.file,
             "按总额求点值需要个人支付列",
@@ -116,25 +174,13 @@ def with_found_values(cases: PaymentColumns, lookups: Lookups, policy: Policy) -
             mend="请补列 personal_pay",
         )
         raise PolicyError("政策不能用于这些病例", [fault])
+
+
+def with_found_values(cases: PaymentColumns, lookups: Lookups, policy: Policy) -> Lookups:
+    """The lookups with prices by found point values, where the policy has them found."""
+    if not is_found(policy):
+        return lookups
+    check_personal(cases, policy)
     values = find_point_values(cases, lookups, policy)
-    price = by_name(cases.insurance.names, values) * rules.points.scale
+    price = by_name(cases.insurance.names, values) * policy.rules.points.scale
     return replace(lookups, price=price, has_rate=np.isfinite(price))
-
-
-def _sums(
-    cases: PaymentColumns, lookups: Lookups, policy: Policy
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Points (1e-6) and personal payments (fen) by insurance type, the last place for missing."""
-    units = np.zeros(len(cases.insurance.names) + 1, dtype=np.int64)
-    personal = np.zeros_like(units)
-    paid = cases.amounts.get("personal_pay")
-    for start in range(0, cases.n, _BLOCK):
-        at = slice(start, min(start + _BLOCK, cases.n))
-        points = points_of(Rows(cases, at, lookups, policy))
-        known = np.isfinite(points)
-        types = cases.insurance.codes[at][known]
-        np.add.at(units, types, np.rint(points[known] * _UNITS).astype(np.int64))
-        if paid is not None:
-            own = paid[at][known]
-            np.add.at(personal, types, np.where(own == MISSING_FEN, 0, own))
-    return units, personal

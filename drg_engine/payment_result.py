@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -129,8 +129,10 @@ class Settlement:
         return pd.DataFrame(columns)
 
 
-def empty_settlement(cases: PaymentColumns, policy: Policy) -> Settlement:
-    """Columns for a settlement of ``cases``, to be filled."""
+def empty_settlement(
+    cases: PaymentColumns, policy: Policy, parts: Sequence[str] = (), notices: tuple[str, ...] = ()
+) -> Settlement:
+    """Columns for a settlement of ``cases``, to be filled; ``parts``: the further rules on."""
     n = cases.n
     fen = [np.empty(n, dtype=np.int64) for _ in range(6)]
     return Settlement(
@@ -148,6 +150,8 @@ def empty_settlement(cases: PaymentColumns, policy: Policy) -> Settlement:
         adjustment=fen[3],
         surplus=fen[4],
         cost_surplus=fen[5],
+        parts={name: np.empty(n, dtype=np.int64) for name in parts},
+        notices=notices,
     )
 
 

@@ -5,7 +5,7 @@ Arrays over texts have one more entry at the end, which the code -1 (missing) re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,11 @@ _LEVELS = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScopeLookup:
-    """One out-of-scope rule: bounds and what each code says, None where the rule does not ask."""
+    """One out-of-scope rule: bounds and what each code says, None where the rule does not ask.
+
+    ``labels``: further text columns by name and what each of their codes says; a rule that asks
+    for a column the cases do not have holds for none.
+    """
 
     los_over: int | None
     los_at_most: int | None
@@ -38,6 +42,7 @@ class ScopeLookup:
     dx: Bools | None
     insurance: Bools | None
     drg: Bools | None
+    labels: tuple[tuple[str, Bools], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,14 +155,28 @@ class Rows:
             hit &= rule.insurance[self.cases.insurance.codes[self.at]]
         if rule.drg is not None:
             hit &= rule.drg[self.cases.drg[self.at]]
+        for name, said in rule.labels:
+            hit &= said[self.cases.labels[name].codes[self.at]] if said.size else False
         return hit
 
 
-def compile_lookups(cases: PaymentColumns, policy: Policy) -> Lookups:
-    """Look the policy's codes up once.  Raises PolicyError for DRGs the scheme does not have."""
+def compile_lookups(
+    cases: PaymentColumns, policy: Policy, like: tuple[Policy, Lookups] | None = None
+) -> Lookups:
+    """Look the policy's codes up once.  Raises PolicyError for DRGs the scheme does not have.
+
+    like: another policy looked up for the same cases; sections it has in common are taken over.
+    """
     _check_codes(cases, policy)
     rules = policy.rules
-    table = _table(cases, policy) if rules.standard.method == "table" else None
+    old = like[0].rules if like else None
+    kept = like[1] if like else None
+    same_h = old is not None and old.coefficient == rules.coefficient
+    same_rules = old is not None and (old.scope, old.bed_day) == (rules.scope, rules.bed_day)
+    if kept is not None and old is not None and old.standard == rules.standard:
+        table = kept.table
+    else:
+        table = _table(cases, policy) if rules.standard.method == "table" else None
     price = _price(cases, policy)
     has_rate = np.isfinite(price)
     if table is not None:
@@ -165,12 +184,16 @@ def compile_lookups(cases: PaymentColumns, policy: Policy) -> Lookups:
     return Lookups(
         price=price,
         has_rate=has_rate,
-        hospital_h=_hospital_h(cases, policy),
-        drg_h=_drg_h(cases, policy),
+        hospital_h=_hospital_h(cases, policy) if not same_h or kept is None else kept.hospital_h,
+        drg_h=_drg_h(cases, policy) if not same_h or kept is None else kept.drg_h,
         mean=by_name(cases.drg_codes, rules.standard.means) if rules.standard.means else None,
         table=table,
-        scope=tuple(_scope(rule, cases) for rule in rules.scope),
-        bed_day=tuple(_bed_day(rule, cases) for rule in rules.bed_day),
+        scope=kept.scope
+        if kept is not None and same_rules
+        else tuple(_scope(rule, cases) for rule in rules.scope),
+        bed_day=kept.bed_day
+        if kept is not None and same_rules
+        else tuple(_bed_day(rule, cases) for rule in rules.bed_day),
         level_bounds=_level_bounds(cases, policy),
         tier_uppers=np.array(
             [t.upper for t in rules.high.tiers if t.upper is not None], np.float64
@@ -242,7 +265,22 @@ def _scope(rule: ScopeRule, cases: PaymentColumns) -> ScopeLookup:
         dx=prefixed(cases.dx_names, rule.dx_prefixes) if rule.dx_prefixes else None,
         insurance=_named(cases.insurance.names, rule.insurances) if rule.insurances else None,
         drg=_named(cases.drg_codes, rule.drgs) if rule.drgs else None,
+        labels=tuple(_label_conditions(rule, cases)),
     )
+
+
+def _label_conditions(rule: ScopeRule, cases: PaymentColumns) -> Iterator[tuple[str, Bools]]:
+    """Conditions on text columns that cases may lack; then an empty array, which holds for none."""
+    nothing = np.zeros(0, dtype=np.bool_)
+    if rule.listed:
+        held = cases.labels.get("scope_list")
+        yield "scope_list", nothing if held is None else _named(held.names, (rule.code,))
+    if rule.regions_outside:
+        held = cases.labels.get("region")
+        local = frozenset(rule.regions_outside)
+        names = () if held is None else held.names
+        outside = np.array([*(name not in local for name in names), False], dtype=np.bool_)
+        yield "region", nothing if held is None else outside
 
 
 def _bed_day(rule: BedDay, cases: PaymentColumns) -> ScopeLookup:
@@ -307,7 +345,7 @@ def _check_codes(cases: PaymentColumns, policy: Policy) -> None:
     faults = [
         fault
         for key, codes in named.items()
-        for fault in unknown_codes(key, codes, cases.drg_codes, policy.file)
+        for fault in policy.located(unknown_codes(key, codes, cases.drg_codes, policy.file))
     ]
     if faults:
         raise PolicyError("政策里的病组与分组方案不符", faults)

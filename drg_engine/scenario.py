@@ -10,6 +10,8 @@ Decisions where the specification leaves room:
   entry by entry, a list (``high.tiers``) whole.  [factors] multiplies numbers, after [changes].
 - A later scenario of a stack goes over an earlier one.  One that brings another scheme drops the
   weights of those before it, which were of another edition.
+- Where several policies are in force over the cases' dates, a scenario changes all of them, or
+  those in force on some day of the dates it states (``scenario.dates_from``, ``dates_to``).
 - Weights for another scheme must say which scheme they are for (``weights.scheme``).
 """
 
@@ -19,6 +21,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,6 +41,7 @@ __all__ = [
     "SchemeChange",
     "WeightChange",
     "changed_policy",
+    "covers",
     "in_order",
     "load_scenario",
     "parse_scenario",
@@ -75,6 +79,10 @@ class _Info(_Section):
     source: _Text = Field(title="依据：文号、通知或“测算”")
     baseline: str = Field("", title="基准政策：政策名或文件；不写为工作区的政策")
     notes: str = Field("", title="说明")
+    dates_from: date | None = Field(
+        None, title="只改这一天及以后有效的政策；不写为不限，基准有几份政策时用"
+    )
+    dates_to: date | None = Field(None, title="只改这一天以前（不含当日）有效的政策；不写为不限")
 
 
 class _Weights(_Section):
@@ -119,11 +127,16 @@ class _File(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Changes of policy keys from one file: dotted key to new value, dotted key to factor."""
+    """Changes of policy keys from one file: dotted key to new value, dotted key to factor.
+
+    They go to the policies in force on some day from ``start`` until before ``stop``.
+    """
 
     file: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
+    start: date | None = None
+    stop: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +197,12 @@ def parse_scenario(
     said = _model(data, file, faults)
     if policy is not None and layer is not None:
         faults.extend(_policy_faults(layer, policy))
+    faults.extend(_date_faults(said, file))
     weights = _weights(data, folder, file, said, faults)
     if faults or said is None or layer is None:
         raise PolicyError(_TITLE, faults)
     info = said.scenario
+    layer = replace(layer, start=info.dates_from, stop=info.dates_to)
     return Scenario(
         name=Path(file).stem,
         title=info.title,
@@ -247,11 +262,34 @@ def stack(scenarios: Sequence[Scenario], *, title: str = "") -> Scenario:
 def changed_policy(scenario: Scenario, policy: Policy) -> Policy:
     """The policy with the scenario's keys changed; the same object where none is.
 
-    Raises PolicyError with the faults of the changed policy, under the scenario's file.
+    Changes for other dates than those on which the policy is in force are left out.  Raises
+    PolicyError with the faults of the changed policy, under the scenario's file.
     """
+    span = policy
     for layer in scenario.layers:
-        policy = _with_layer(policy, layer)
+        if covers(layer, span):
+            policy = _with_layer(policy, layer)
     return policy
+
+
+def covers(change: Layer | WeightChange, policy: Policy) -> bool:
+    """Whether a policy is in force on some day of the dates that a change is for."""
+    info = policy.rules.policy
+    begins = change.stop is None or info.effective_from < change.stop
+    return begins and (
+        change.start is None or info.effective_to is None or info.effective_to > change.start
+    )
+
+
+def _date_faults(said: _File | None, file: str) -> Iterator[Fault]:
+    if said is None:
+        return
+    start, stop = said.scenario.dates_from, said.scenario.dates_to
+    if start is not None and stop is not None and stop <= start:
+        yield Fault(file, "须晚于 dates_from", column="scenario.dates_to", found=str(stop))
+    if said.scheme is not None and (start is not None or stop is not None):
+        mend = "请删去 dates_from、dates_to，或另写一个情景"
+        yield Fault(file, "换分组方案时不能限定日期", column="scenario.dates_from", mend=mend)
 
 
 def _with_layer(policy: Policy, layer: Layer) -> Policy:
@@ -351,7 +389,14 @@ def _weights(
         faults.append(fault)
     return (
         WeightChange(
-            file, part.scheme, listed | part.by_drg, part.factors, part.scale, part.rescale
+            file,
+            part.scheme,
+            listed | part.by_drg,
+            part.factors,
+            part.scale,
+            part.rescale,
+            said.scenario.dates_from,
+            said.scenario.dates_to,
         ),
     )
 

@@ -7,6 +7,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ class WeightChange:
     """One change of weights: ``by_drg`` sets, then ``factors`` and ``scale`` multiply.
 
     ``scheme`` is the edition the weights are for, None for the one in use.  ``rescale`` brings
-    Σ n·RW back to what it was before this change.
+    Σ n·RW back to what it was before this change.  ``start``, ``stop``: as in scenario.Layer.
     """
 
     file: str = ""
@@ -36,6 +37,8 @@ class WeightChange:
     factors: Mapping[str, float] = field(default_factory=dict)
     scale: float = 1.0
     rescale: bool = False
+    start: date | None = None
+    stop: date | None = None
 
 
 def changed_weights(

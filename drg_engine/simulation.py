@@ -6,7 +6,10 @@ Decisions where the specification leaves room (payment.md §8):
   again so that the standards come to what they were), so that every later step has given prices.
 - Under ``closed`` the new value is old value × Σ points before / Σ points after, by insurance type
   or pooled as the policy says; with rates the same, Σ RW·H in place of points.
-- The cap on high cases counts the cases simulated together, months joined.
+- The cap on high cases counts the cases simulated together, months joined; where several policies
+  were in force, those of each policy's time.  Found and closed point values likewise.
+- A scenario's changes and weights go to every policy in force, or to those in force on some day of
+  the dates that the scenario states; another scheme and costs go to all cases.
 - Costs change each case's cost, rounded once; charges never change.
 """
 
@@ -19,14 +22,17 @@ import numpy as np
 import numpy.typing as npt
 
 from drg_engine.errors import Fault, PolicyError
-from drg_engine.money import to_fen
-from drg_engine.payment import MISSING_FEN, PaymentColumns, Settlement, settle
-from drg_engine.payment_points import find_point_values, points_of
-from drg_engine.payment_standard import Rows, compile_lookups
+from drg_engine.payment import PaymentColumns
+from drg_engine.payment_dated import chosen_policies
+from drg_engine.payment_points import find_point_values, is_found, sum_points
+from drg_engine.payment_rules import Stays, spared_rows, stays_of
+from drg_engine.payment_standard import compile_lookups
 from drg_engine.policy import Policy
-from drg_engine.scenario import Scenario, SchemeChange, changed_policy, stack
-from drg_engine.scenario_weights import changed_weights
-from drg_engine.simulation_cells import exact_sums
+from drg_engine.scenario import Layer, Scenario, SchemeChange, changed_policy, covers, stack
+from drg_engine.scenario_weights import WeightChange, changed_weights
+from drg_engine.simulation_cells import Cells, Margin
+from drg_engine.simulation_parts import BasePart, Changed, base_part, same_part
+from drg_engine.simulation_state import State, changed_state, with_readmissions
 
 __all__ = [
     "FREE_SECTIONS",
@@ -36,7 +42,6 @@ __all__ = [
     "State",
     "check_names",
     "points_by_type",
-    "settled_again",
     "with_prices",
 ]
 
@@ -45,8 +50,6 @@ Ints = npt.NDArray[np.int64]
 
 FREE_SECTIONS = ("policy", "fund", "indicators", "sources")
 """Sections of a policy that do not move what a case is paid."""
-
-_UNITS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,37 +64,26 @@ class Regrouped:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
-    """Cases, weights by DRG, policy (point values given) and what they come to."""
-
-    scheme: str
-    columns: PaymentColumns
-    weights: Floats
-    policy: Policy
-    settlement: Settlement
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
     """A scenario beside its baseline.
 
     ``scheme_weights``: by DRG, those a new scheme brings by itself (the baseline's where the scheme
-    stays), over which the scenario's own weights go.
+    stays), over which the scenario's own weights go.  ``simulation``: that ran it.
     """
 
     scenario: Scenario
     base: State
     after: State
     scheme_weights: Floats
+    simulation: Simulation
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What the analyst must know of the scenario's settlement."""
-        lacking = (self.after.columns.status == 0) & ~(self.after.columns.weight > 0)
-        was = (self.base.columns.status == 0) & ~(self.base.columns.weight > 0)
-        told = list(self.after.settlement.notices)
-        if int(lacking.sum()) > int(was.sum()):
-            told.append(f"入组而无权重的病例由 {int(was.sum()):,} 例增至 {int(lacking.sum()):,} 例")
+        told = list(self.after.notices)
+        lacking, was = self.after.unweighted, self.base.unweighted
+        if lacking > was:
+            told.append(f"入组而无权重的病例由 {was:,} 例增至 {lacking:,} 例")
         return tuple(told)
 
     @property
@@ -103,15 +95,20 @@ class Outcome:
 class Simulation:
     """Cases under a baseline, ready for any number of scenarios.
 
-    columns: grouped cases.  scheme: name of the scheme they were grouped by.  weights: by DRG,
+    columns: grouped cases.  policies: one policy, or several of which each case's date chooses one
+    (payment_dated).  scheme: name of the scheme the cases were grouped by.  weights: by DRG,
     aligned with ``columns.drg_codes``; taken from the cases where None.  regroup: gives the cases
     grouped by another scheme; each scheme is asked for once and kept.
+
+    ``policies``: those that pay some case, in order of time; ``policy`` the latest of them;
+    ``cells`` the groups that tables are by; ``base`` the baseline.
+    Raises PolicyError where a case has no policy in force, or a policy does not fit the cases.
     """
 
     def __init__(
         self,
         columns: PaymentColumns,
-        policy: Policy,
+        policies: Policy | Sequence[Policy],
         *,
         scheme: str = "",
         weights: Floats | None = None,
@@ -120,9 +117,25 @@ class Simulation:
         self._regroup = regroup
         self._regrouped: dict[str, Regrouped] = {}
         held = _weights_of(columns) if weights is None else np.asarray(weights, dtype=np.float64)
-        self.policy = policy
-        priced = with_prices(columns, policy)
-        self.base = State(scheme, columns, held, priced, settle(columns, priced))
+        listed = (policies,) if isinstance(policies, Policy) else tuple(policies)
+        self.cells = Cells.made(columns)
+        asked = any(policy.rules.readmission.days is not None for policy in listed)
+        self._stays: Stays | None = stays_of(columns) if asked else None
+        if self._stays is not None:
+            spared = listed[-1].rules.readmission.except_dx
+            kept = spared, spared_rows(columns, spared, self._stays.rows)
+            self._stays = replace(self._stays, spared=kept)
+        self._stays_known = asked
+        if len(listed) == 1:
+            self.policies: tuple[Policy, ...] = listed
+            priced = with_prices(columns, listed[0])
+            parts = [base_part(columns, priced, held, self.cells, stays=self._stays)]
+        else:
+            self.policies, parts = self._dated(columns, listed, held)
+        self.policy = self.policies[-1]
+        self.base = State(scheme, columns, tuple(same_part(part) for part in parts))
+        if len(parts) > 1 and asked:
+            self.base = _rebased(with_readmissions(self.base, self._stays))
 
     def run(self, *scenarios: Scenario) -> Outcome:
         """Run a scenario, or several stacked on each other.
@@ -131,12 +144,21 @@ class Simulation:
         new scheme has none.
         """
         scenario = stack(scenarios) if len(scenarios) != 1 else scenarios[0]
+        _check_dates(scenario, self.policies)
         scheme, columns, weights, own = self._grouped(scenario)
-        policy = self._policy(scenario, columns)
-        columns = _with_costs(columns, scenario.cost_factor)
-        settlement = settled_again(self.base, columns, policy)
-        after = State(scheme, columns, weights, policy, settlement)
-        return Outcome(scenario, self.base, after, own)
+        changes = []
+        for part, policy, made, by_drg in zip(
+            self.base.parts, self.policies, columns, weights, strict=True
+        ):
+            base = part.base
+            priced = _policy(scenario, base, policy, made, by_drg)
+            changes.append(Changed(priced, made, by_drg, scenario.cost_factor))
+        after = self.changed(changes, scheme)
+        return Outcome(scenario, self.base, after, own, self)
+
+    def changed(self, changes: Sequence[Changed], scheme: str) -> State:
+        """The baseline under a change of each of its parts."""
+        return changed_state(self.base, changes, scheme, self._known_stays)
 
     def regrouped(self, change: SchemeChange) -> Regrouped:
         """The cases grouped by another scheme."""
@@ -148,93 +170,118 @@ class Simulation:
             self._regrouped[key] = self._regroup(change)
         return self._regrouped[key]
 
-    def _grouped(self, scenario: Scenario) -> tuple[str, PaymentColumns, Floats, Floats]:
-        """Scheme, columns, weights by DRG after the changes, and the scheme's own weights."""
-        base = self.base
-        scheme, columns, weights = base.scheme, base.columns, base.weights
+    def _known_stays(self) -> Stays | None:
+        """Looked for once, when a scenario first turns readmission on."""
+        if not self._stays_known:
+            self._stays, self._stays_known = stays_of(self.base.whole), True
+        return self._stays
+
+    def _dated(
+        self, columns: PaymentColumns, policies: Sequence[Policy], weights: Floats
+    ) -> tuple[tuple[Policy, ...], list[BasePart]]:
+        """The policies that pay some case, and their parts."""
+        ordered, chosen = chosen_policies(columns, policies)
+        used = np.unique(chosen).tolist() or [len(ordered) - 1]
+        parts = []
+        for place in used:
+            rows = np.flatnonzero(chosen == place)
+            taken = columns.take(rows)
+            cells = Cells(*(_taken(m, rows) for m in (self.cells.place, self.cells.cell)))
+            priced = with_prices(taken, ordered[place])
+            parts.append(base_part(taken, priced, weights, cells, rows=rows))
+        return tuple(ordered[place] for place in used), parts
+
+    def _grouped(
+        self, scenario: Scenario
+    ) -> tuple[str, list[PaymentColumns], list[Floats | None], Floats]:
+        """Scheme; columns and weights of each part (None where they stay); the scheme's own."""
+        bases = [part.base for part in self.base.parts]
+        scheme, own = self.base.scheme, bases[0].weights
+        columns = [base.columns for base in bases]
+        counts = [base.counts for base in bases]
         if scenario.scheme is not None:
             found = self.regrouped(scenario.scheme)
-            scheme, weights = scenario.scheme.name, found.weights
-            columns = replace(
-                columns, status=found.status, drg=found.drg, drg_codes=found.drg_codes
-            )
-        before = weights
-        counts = np.zeros(0, dtype=np.int64)
-        if any(change.rescale for change in scenario.weights):
-            counts = np.bincount(columns.drg[columns.status == 0], minlength=len(weights))
+            scheme, own = scenario.scheme.name, found.weights
+            columns = [_regrouped_columns(base, found) for base in bases]
+            if any(change.rescale for change in scenario.weights):
+                counts = [np.bincount(c.drg[c.status == 0], minlength=own.size) for c in columns]
+        weights = [own] * len(bases)
         for change in scenario.weights:
-            weights = changed_weights(weights, columns.drg_codes, change, counts, scheme=scheme)
-        if scenario.scheme is not None and not np.isfinite(weights).any():
+            meant = [covers(change, policy) for policy in self.policies]
+            together = np.sum([n for n, on in zip(counts, meant, strict=True) if on] or [counts[0]],
+                              axis=0)  # fmt: skip
+            weights = [
+                changed_weights(held, columns[0].drg_codes, change, together, scheme=scheme)
+                if on
+                else held
+                for held, on in zip(weights, meant, strict=True)
+            ]
+        if scenario.scheme is not None and not all(np.isfinite(one).any() for one in weights):
             mend = "请在 [weights] 写明新方案的权重文件"
             fault = Fault(scheme, "新方案没有权重，不能付费", column="scheme.name", mend=mend)
             raise PolicyError("情景不能运行", [fault])
-        if scenario.scheme is not None or _differ(weights, before):
-            columns = replace(columns, weight=weights[columns.drg])
-        return scheme, columns, weights, before
-
-    def _policy(self, scenario: Scenario, columns: PaymentColumns) -> Policy:
-        changed = changed_policy(scenario, self.policy)
-        if scenario.point_value == "closed":
-            return _closed(self.base, columns, changed)
-        if scenario.point_value == "fixed" and _is_found(changed):
-            values = self.base.policy.rules.points.values
-            return changed.with_changes({"points.find": "given", "points.values": values})
-        if changed is self.policy and columns is self.base.columns:
-            return self.base.policy
-        return with_prices(columns, changed)
+        kept = [
+            one if scenario.scheme is not None or _differ(one, own) else None for one in weights
+        ]
+        return scheme, columns, kept, own
 
 
-def settled_again(base: State, columns: PaymentColumns, policy: Policy) -> Settlement:
-    """Settle, or take over the base's columns where nothing moved what is paid."""
-    old = base.columns
-    same = columns.status is old.status and columns.drg is old.drg and columns.weight is old.weight
-    if not same or not _pays_the_same(base.policy, policy):
-        return settle(columns, policy)
-    settled = base.settlement
-    cost = settled.cost_surplus
-    if columns.cost is not old.cost:
-        known = cost != MISSING_FEN
-        cost = np.where(known, settled.paid - np.where(known, columns.cost, 0), MISSING_FEN)
-    return replace(settled, cases=columns, policy=policy, cost_surplus=cost)
+def _policy(
+    scenario: Scenario,
+    base: BasePart,
+    policy: Policy,
+    columns: PaymentColumns,
+    weights: Floats | None,
+) -> Policy:
+    """A part's policy under a scenario, with its point values given."""
+    changed = changed_policy(scenario, policy)
+    if scenario.point_value == "closed":
+        return _closed(base, columns, weights, changed)
+    if scenario.point_value == "fixed" and is_found(changed):
+        values = base.policy.rules.points.values
+        return changed.with_changes({"points.find": "given", "points.values": values})
+    if changed is policy and columns is base.columns and weights is None:
+        return base.policy
+    return with_prices(columns, changed, weights)
 
 
-def with_prices(columns: PaymentColumns, policy: Policy) -> Policy:
-    """The policy with point values given: those found from its budgets where it has them found."""
-    if not _is_found(policy):
+def with_prices(columns: PaymentColumns, policy: Policy, weights: Floats | None = None) -> Policy:
+    """The policy with point values given: those found from its budgets where it has them found.
+
+    weights: by DRG, in place of the cases' own.
+    """
+    if not is_found(policy):
         return policy
     if policy.rules.points.find == "total" and "personal_pay" not in columns.amounts:
         return policy  # settling tells of the missing column
-    values = find_point_values(columns, compile_lookups(columns, policy), policy)
+    lookups = compile_lookups(columns, policy)
+    values = find_point_values(columns, lookups, policy, drg_weight=weights)
     if not values:
         return policy
     return policy.with_changes({"points.find": "given", "points.values": values})
 
 
 def points_by_type(
-    columns: PaymentColumns, policy: Policy, *, coefficient: bool = True
+    columns: PaymentColumns,
+    policy: Policy,
+    *,
+    weights: Floats | None = None,
+    coefficient: bool = True,
 ) -> dict[str, float]:
     """Σ points of each insurance type (scale × Σ RW × H, or × days), standard ones, in scope.
 
-    coefficient: False for Σ RW × scale without H.  Sums are exact to 1e-6.
+    weights: by DRG, in place of the cases' own.  coefficient: False for Σ RW × scale without H.
+    Sums are exact to 1e-6.
     """
-    rows = Rows(columns, slice(None), compile_lookups(columns, policy), policy)
-    points = points_of(rows)
-    known = np.isfinite(points)
-    if not coefficient:
-        points = rows.weight() * policy.rules.points.scale
-        known &= np.isfinite(points)
-    units = np.rint(points[known] * _UNITS).astype(np.int64)
-    names = columns.insurance.names
-    found = exact_sums(columns.insurance.codes[known] + 1, units, len(names) + 1)
-    return {name: int(total) / _UNITS for name, total in zip(names, found[1:], strict=True)}
+    lookups = compile_lookups(columns, policy)
+    return sum_points(
+        columns, lookups, policy, drg_weight=weights, coefficient=coefficient
+    ).points()
 
 
-def _is_found(policy: Policy) -> bool:
-    rules = policy.rules
-    return rules.standard.method == "points" and rules.points.find != "given"
-
-
-def _closed(base: State, columns: PaymentColumns, policy: Policy) -> Policy:
+def _closed(
+    base: BasePart, columns: PaymentColumns, weights: Floats | None, policy: Policy
+) -> Policy:
     """Prices found again so that the standards of the cases come to what they were."""
     method = policy.rules.standard.method
     if method == "table" or method != base.policy.rules.standard.method:
@@ -242,12 +289,12 @@ def _closed(base: State, columns: PaymentColumns, policy: Policy) -> Policy:
             policy.file, "总额不变只用于同一种费率法或点数法", column="budget.point_value"
         )
         raise PolicyError("情景不能运行", [fault])
-    if _is_found(policy):
-        return with_prices(columns, policy)
+    if is_found(policy):
+        return with_prices(columns, policy, weights)
     rules = base.policy.rules
     old = dict(rules.points.values if method == "points" else rules.rates)
     before = points_by_type(base.columns, base.policy)
-    after = points_by_type(columns, policy)
+    after = points_by_type(columns, policy, weights=weights)
     types = [name for name in old if before.get(name, 0.0) > 0 and after.get(name, 0.0) > 0]
     if policy.rules.points.pooled and types:
         whole = sum(after[name] for name in types)
@@ -259,19 +306,24 @@ def _closed(base: State, columns: PaymentColumns, policy: Policy) -> Policy:
     return policy.with_changes({key: old | fresh})
 
 
-def _pays_the_same(one: Policy, two: Policy) -> bool:
-    if one is two:
-        return True
-    names = [name for name in type(one.rules).model_fields if name not in FREE_SECTIONS]
-    return all(getattr(one.rules, name) == getattr(two.rules, name) for name in names)
+def _rebased(state: State) -> State:
+    """The state as a baseline, its stays cut across policies."""
+    made = []
+    for part in state.parts:
+        base = replace(part.base, lean=part.lean, sums=part.sums)
+        made.append(same_part(base))
+    return replace(state, parts=tuple(made))
 
 
-def _with_costs(columns: PaymentColumns, factor: float) -> PaymentColumns:
-    if factor == 1.0:
-        return columns
-    known = columns.cost != MISSING_FEN
-    changed = to_fen(np.where(known, columns.cost, 0) / 100.0 * factor)
-    return replace(columns, cost=np.where(known, changed, MISSING_FEN))
+def _taken(margin: Margin, rows: Ints) -> Margin:
+    return replace(margin, of=margin.of[rows])
+
+
+def _regrouped_columns(base: BasePart, found: Regrouped) -> PaymentColumns:
+    at = slice(None) if base.rows is None else base.rows
+    return replace(
+        base.columns, status=found.status[at], drg=found.drg[at], drg_codes=found.drg_codes
+    )
 
 
 def _weights_of(columns: PaymentColumns) -> Floats:
@@ -283,6 +335,18 @@ def _weights_of(columns: PaymentColumns) -> Floats:
 
 def _differ(one: Floats, two: Floats) -> bool:
     return not np.array_equal(one, two, equal_nan=True)
+
+
+def _check_dates(scenario: Scenario, policies: Sequence[Policy]) -> None:
+    """Raise PolicyError where a scenario's dates meet no policy in force."""
+    changes: list[Layer | WeightChange] = [*scenario.layers, *scenario.weights]
+    faults = [
+        Fault(one.file, "情景写明的日期内没有生效的政策", column="scenario.dates_from")
+        for one in changes
+        if not any(covers(one, policy) for policy in policies)
+    ]
+    if faults:
+        raise PolicyError("情景不能运行", faults)
 
 
 def check_names(scenarios: Sequence[Scenario], *, taken: str = "") -> None:

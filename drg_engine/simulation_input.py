@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from drg_engine.case_lists import with_lists
 from drg_engine.cases import CaseReader, Cases, joined
 from drg_engine.errors import Fault, PolicyError, WorkspaceError
 from drg_engine.grouping import group
 from drg_engine.payment import MISSING_FEN, Coded, PaymentColumns
-from drg_engine.policy import Policy, load_policy
+from drg_engine.policy import Policy
+from drg_engine.policy_set import load_policies
 from drg_engine.scenario import Scenario, SchemeChange, changed_policy
 from drg_engine.simulation import Regrouped, Simulation
 from drg_engine.workspace import Workspace, open_workspace
@@ -25,6 +27,7 @@ from grouper_tables import Scheme, load_scheme
 __all__ = ["Loaded", "joined_columns", "load_months", "periods_of"]
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_QUARTER = re.compile(r"(\d{4})-?[Qq]([1-4])")
 _SPAN = re.compile(r"(\d{4}-\d{2})\.\.(\d{4}-\d{2})")
 
 
@@ -32,7 +35,7 @@ _SPAN = re.compile(r"(\d{4}-\d{2})\.\.(\d{4}-\d{2})")
 class Loaded:
     """Months of a workspace, read and grouped.
 
-    ``names``: for departments, doctors and DRGs, code to name.
+    ``names``: for departments, doctors and DRGs, code to name.  ``notices``: of the months' lists.
     """
 
     workspace: Workspace
@@ -43,6 +46,7 @@ class Loaded:
     read: int
     rejected: int
     names: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 def load_months(
@@ -53,14 +57,15 @@ def load_months(
 ) -> Loaded:
     """Read and group the cases of ``periods`` under the scenarios' baseline.
 
-    The baseline is the policy the scenarios name, else the workspace's; all must name the same.
+    The baseline is the policy (or policies, by date) that the scenarios name, else the workspace's;
+    all must name the same.
     Raises the DrgEngineError of whatever is wrong with workspace, policy, tables or cases.
     """
     workspace = open_workspace(folder)
     wanted = periods_of(workspace, periods)
     begin("读取分组方案与政策")
-    policy = _baseline(workspace, scenarios)
-    _check_changes(policy, scenarios)
+    policies = _baseline(workspace, scenarios)
+    changed = _changed(policies, scenarios)
     options = {"clinical_codes": True} if workspace.run.clinical_codes else {}
     scheme = load_scheme(workspace.named_or_file(workspace.run.scheme), options=options)
     begin("读取病例")
@@ -79,17 +84,21 @@ def load_months(
         return _regrouped(parts, again)
 
     hospital = workspace.hospital
-    columns = joined_columns(
-        [
+    listed = [
+        with_lists(
             PaymentColumns.from_cases(
                 cases, group(cases, scheme), hospital=hospital.name, level=hospital.level
-            )
-            for cases in parts
-        ]
-    )
+            ),
+            workspace.inputs(period),
+            [*policies, *changed],
+        )
+        for period, cases in zip(wanted, parts, strict=True)
+    ]
+    columns = joined_columns([one.columns for one in listed])
+    files += tuple(path for one in listed for path in one.files.values())
     begin("基准付费")
     simulation = Simulation(
-        columns, policy, scheme=workspace.run.scheme, weights=scheme.weights, regroup=regroup
+        columns, policies, scheme=workspace.run.scheme, weights=scheme.weights, regroup=regroup
     )
     names = {
         "department": _names(workspace.tables / "departments.csv", "科室编码", "科室名称"),
@@ -98,18 +107,24 @@ def load_months(
     }
     read = sum(reader.counts.read for reader in readers)
     rejected = sum(reader.counts.rejected for reader in readers)
-    return Loaded(workspace, wanted, files, scheme, simulation, read, rejected, names)
+    told = tuple(dict.fromkeys(note for one in listed for note in one.notices))
+    return Loaded(workspace, wanted, files, scheme, simulation, read, rejected, names, told)
 
 
 def periods_of(workspace: Workspace, text: str) -> tuple[str, ...]:
-    """Months in order: ``2026-10``, ``2026-01..2026-06``, ``2026`` (those there are), by commas.
+    """Months in order: ``2026-10``, ``2026-01..2026-06``, ``2026-Q3``, ``2026``, by commas.
+
+    Of a year those that there are; of the others every month must be there.
 
     Raises WorkspaceError where a text is none of these, or a year has no month.
     """
     found: list[str] = []
     for part in (piece.strip() for piece in text.split(",")):
-        span = _SPAN.fullmatch(part)
-        if span is not None:
+        span, quarter = _SPAN.fullmatch(part), _QUARTER.fullmatch(part)
+        if quarter is not None:
+            year, last = quarter[1], 3 * int(quarter[2])
+            found += _between(f"{year}-{last - 2:02d}", f"{year}-{last:02d}")
+        elif span is not None:
             found += _between(*span.groups())
         elif re.fullmatch(r"\d{4}", part):
             found += _months_of(workspace, part)
@@ -117,7 +132,7 @@ def periods_of(workspace: Workspace, text: str) -> tuple[str, ...]:
             found.append(part)
     wrong = [part for part in found if _MONTH.fullmatch(part) is None]
     if wrong or not found:
-        mend = "写作 2026-10、2026-01..2026-06 或 2026，多个用逗号隔开"
+        mend = "写作 2026-10、2026-01..2026-06、2026-Q3 或 2026，多个用逗号隔开"
         raise WorkspaceError("月份写法不对", [Fault(text, "读不懂", mend=mend)])
     return tuple(sorted(set(found)))
 
@@ -135,25 +150,29 @@ def _months_of(workspace: Workspace, year: str) -> list[str]:
     return months
 
 
-def _baseline(workspace: Workspace, scenarios: Sequence[Scenario]) -> Policy:
+def _baseline(workspace: Workspace, scenarios: Sequence[Scenario]) -> tuple[Policy, ...]:
+    """The policies that the scenarios stand on, in order of time."""
     named = sorted({scenario.baseline for scenario in scenarios}) or [""]
     if len(named) > 1:
         found = "、".join(name or "（工作区的政策）" for name in named)
         fault = Fault("baseline", "各情景的基准政策不同", found=found, mend="请分开运行")
         raise PolicyError("情景不能一起运行", [fault])
-    return load_policy(workspace.named_or_file(named[0] or workspace.run.policy))
+    return load_policies(named[0] or workspace.run.policy, workspace.folder)
 
 
-def _check_changes(policy: Policy, scenarios: Sequence[Scenario]) -> None:
-    """Tell the faults of all scenarios' changes before the cases are read."""
+def _changed(policies: Sequence[Policy], scenarios: Sequence[Scenario]) -> list[Policy]:
+    """Every policy under every scenario; their faults are told before the cases are read."""
+    found: list[Policy] = []
     faults: list[Fault] = []
     for scenario in scenarios:
-        try:
-            changed_policy(scenario, policy)
-        except PolicyError as error:
-            faults.extend(error.faults)
+        for policy in policies:
+            try:
+                found.append(changed_policy(scenario, policy))
+            except PolicyError as error:
+                faults.extend(fault for fault in error.faults if fault not in faults)
     if faults:
         raise PolicyError("情景的改动有误", faults)
+    return found
 
 
 def _names(path: Path, code: str, name: str) -> dict[str, str]:
@@ -201,6 +220,7 @@ def joined_columns(parts: Sequence[PaymentColumns]) -> PaymentColumns:
         level=np.concatenate([part.level for part in parts]),
         admission_date=_dates([(part.admission_date, part.n) for part in parts]),
         discharge_date=_dates([(part.discharge_date, part.n) for part in parts]),
+        settlement_date=_dates([(part.settlement_date, part.n) for part in parts]),
         labels={
             name: _joined([part.labels.get(name, Coded.same("", part.n)) for part in parts])
             for name in labels

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from drg_engine import __version__
 from drg_engine.attribution import PARTS, attribute
 from drg_engine.files import file_sha256
 from drg_engine.payment import KINDS, MISSING_FEN
-from drg_engine.scenario import PART_TITLES, Scenario, Step
+from drg_engine.policy import Policy
+from drg_engine.scenario import PART_TITLES, Scenario, Step, in_order
 from drg_engine.simulation import Outcome, check_names
 from drg_engine.simulation_input import Loaded
 from drg_engine.simulation_tables import (
@@ -26,7 +28,7 @@ from drg_engine.simulation_tables import (
 )
 from reports.simulation import SimulationReport
 
-__all__ = ["BASELINE", "simulation_report"]
+__all__ = ["BASELINE", "head_line", "made_from", "simulation_report"]
 
 BASELINE = "基准"
 _MOST_CASES = 500
@@ -34,9 +36,16 @@ _POINT_VALUES = {"as_policy": "依政策", "fixed": "用基准的点值", "close
 
 
 def simulation_report(
-    loaded: Loaded, scenarios: Sequence[Scenario], *, order: Sequence[Step] = ()
+    loaded: Loaded,
+    scenarios: Sequence[Scenario],
+    *,
+    order: Sequence[Step] = (),
+    files: Sequence[Path] = (),
 ) -> SimulationReport:
-    """Run the scenarios one by one and gather their tables; no settlement is kept."""
+    """Run the scenarios one by one and gather their tables; no settlement is kept.
+
+    files: those of the scenarios, whose hashes the report tells.
+    """
     check_names(scenarios, taken=BASELINE)
     comparer = Comparer(loaded.simulation)
     base = comparer.totals
@@ -54,11 +63,14 @@ def simulation_report(
             gathered[name].append(frame)
     tables = {name: _stacked(frames) for name, frames in gathered.items()}
     tables["comparison"] = pd.DataFrame(rows)
-    tables["made_from"] = _made_from(loaded, scenarios)
+    steps = " → ".join(PART_TITLES[name] for name in in_order(order)) if order else "依情景文件"
+    more = [("程序", "随机种子", "不用随机数"), ("程序", "归因次序", steps)]
+    tables["made_from"] = made_from(loaded, scenarios, files, more)
     return SimulationReport(
         hospital=loaded.workspace.hospital.name,
         periods=loaded.periods,
         tables={name: _named(frame, loaded) for name, frame in tables.items()},
+        head=head_line(loaded),
     )
 
 
@@ -102,7 +114,7 @@ def _cases(outcome: Outcome) -> pd.DataFrame:
         names = np.array(["", *(label.names if label else ())], dtype=object)
         return list(names[(label.codes[rows] if label else np.full(rows.size, -1)) + 1])
 
-    paid = [state.settlement.paid[rows] for state in (old, new)]
+    paid = [state.paid[rows] for state in (old, new)]
     return pd.DataFrame(
         {
             "case_id": old.columns.case_id.take(rows).to_pylist(),
@@ -110,8 +122,8 @@ def _cases(outcome: Outcome) -> pd.DataFrame:
             "doctor": text("doctor"),
             "base_drg": text("drg"),
             "drg": np.array(new.columns.drg_codes, dtype=object)[new.columns.drg[rows]],
-            "base_kind": kinds[old.settlement.kind[rows]],
-            "kind": kinds[new.settlement.kind[rows]],
+            "base_kind": kinds[old.kind[rows]],
+            "kind": kinds[new.kind[rows]],
             "charges_fen": old.columns.charges[rows],
             "base_paid_fen": paid[0],
             "paid_fen": paid[1],
@@ -121,32 +133,41 @@ def _cases(outcome: Outcome) -> pd.DataFrame:
 
 
 def _changes(outcome: Outcome) -> pd.DataFrame:
-    """What the scenario changes: key, title, before, after, unit, source."""
+    """What the scenario changes: policy, key, title, before, after, unit, source, author."""
     scenario = outcome.scenario
+    policies = list(zip(outcome.base.policies, outcome.after.policies, strict=True))
     rows = []
-    before = {row.key: row for row in outcome.base.policy.describe()}
-    after = {row.key: row for row in outcome.after.policy.describe()}
+    for one, two in policies:
+        words = one.words() if len(policies) > 1 else ""
+        rows += [(words, *row) for row in _differences(one, two)]
+    if scenario.scheme is not None:
+        rows.append(("", "scheme", "分组方案", outcome.base.scheme, outcome.after.scheme, ""))
+    for weights in scenario.weights:
+        listed = len({*weights.by_drg, *weights.factors})
+        words = f"改动 {listed:,} 个病组，全部 × {weights.scale:g}"
+        words += "，等比调整" if weights.rescale else ""
+        rows.append(("", "weights", "权重", "（方案的权重）", words, ""))
+    if scenario.cost_factor != 1.0:
+        rows.append(("", "cost", "成本", "1", f"{scenario.cost_factor:.10g}", "倍"))
+    if scenario.point_value != "as_policy":
+        rows.append(
+            ("", "budget.point_value", "点值（费率）", "", _POINT_VALUES[scenario.point_value], "")
+        )
+    frame = pd.DataFrame(rows, columns=["policy", "key", "title", "before", "after", "unit"])
+    return frame.assign(source=scenario.source, author=scenario.author)
+
+
+def _differences(one: Policy, two: Policy) -> Iterator[tuple[str, str, str, str, str]]:
+    """Keys in which two policies differ: key, title, before, after, unit."""
+    if one is two:
+        return
+    before, after = ({row.key: row for row in policy.describe()} for policy in (one, two))
     for key in dict.fromkeys([*before, *after]):
         old, new = before.get(key), after.get(key)
         known = new or old
         values = [row.value if row else "（无）" for row in (old, new)]
         if known is not None and values[0] != values[1]:
-            rows.append((key, known.title, *values, known.unit))
-    if scenario.scheme is not None:
-        rows.append(("scheme", "分组方案", outcome.base.scheme, outcome.after.scheme, ""))
-    for weights in scenario.weights:
-        listed = len({*weights.by_drg, *weights.factors})
-        words = f"改动 {listed:,} 个病组，全部 × {weights.scale:g}"
-        words += "，等比调整" if weights.rescale else ""
-        rows.append(("weights", "权重", "（方案的权重）", words, ""))
-    if scenario.cost_factor != 1.0:
-        rows.append(("cost", "成本", "1", f"{scenario.cost_factor:.10g}", "倍"))
-    if scenario.point_value != "as_policy":
-        rows.append(
-            ("budget.point_value", "点值（费率）", "", _POINT_VALUES[scenario.point_value], "")
-        )
-    frame = pd.DataFrame(rows, columns=["key", "title", "before", "after", "unit"])
-    return frame.assign(source=scenario.source, author=scenario.author)
+            yield key, known.title, values[0], values[1], known.unit
 
 
 def _stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
@@ -165,24 +186,56 @@ def _named(frame: pd.DataFrame, loaded: Loaded) -> pd.DataFrame:
     return frame.assign(**new)
 
 
-def _made_from(loaded: Loaded, scenarios: Sequence[Scenario]) -> pd.DataFrame:
-    scheme, policy = loaded.scheme, loaded.simulation.policy
+def head_line(loaded: Loaded) -> str:
+    """Scheme, policies, cases and version in one line."""
+    policies = "、".join(policy.title for policy in _policies(loaded))
+    cases = f"病例 {loaded.simulation.base.columns.n:,} 例"
+    parts = (f"分组方案 {loaded.scheme.title}", f"基准政策 {policies}", cases)
+    return "　·　".join([*parts, f"drg-engine {__version__}"])
+
+
+def _policies(loaded: Loaded) -> Sequence[Policy]:
+    """The policies of the baseline, in order of time."""
+    return loaded.simulation.policies
+
+
+def made_from(
+    loaded: Loaded,
+    scenarios: Sequence[Scenario],
+    files: Sequence[Path] = (),
+    more: Sequence[tuple[str, str, str]] = (),
+) -> pd.DataFrame:
+    """What a report was made from: section, name, content.
+
+    files: those of the scenarios.  more: rows of the same form, such as the seed.
+    """
+    scheme = loaded.scheme
     unpriced = int((loaded.simulation.base.columns.charges == MISSING_FEN).sum())
     rows = [
         ("程序", "drg-engine", __version__),
+        *more,
         ("分组方案", "名称", f"{scheme.title}（{scheme.name}）"),
         ("分组方案", "指纹", scheme.tables_hash),
-        ("基准政策", "名称", f"{policy.title}（{policy.name}）"),
-        ("基准政策", "指纹", policy.hash),
+        *(
+            (f"基准政策{at}", *pair)
+            for at, policy in _numbered(_policies(loaded))
+            for pair in (("名称", f"{policy.title}（{policy.name}）"), ("指纹", policy.hash))
+        ),
         ("病例", "读入 / 拒收", f"{loaded.read:,} / {loaded.rejected:,}"),
         ("病例", "无总费用，不计金额", f"{unpriced:,}"),
         *(
-            ("病例文件", path.relative_to(loaded.workspace.folder).as_posix(), file_sha256(path))
+            ("输入文件", path.relative_to(loaded.workspace.folder).as_posix(), file_sha256(path))
             for path in loaded.files
         ),
+        *(("情景文件", path.name, file_sha256(path)) for path in files),
         *(
             ("情景", scenario.title, f"{scenario.author}；{scenario.source}；{scenario.notes}")
             for scenario in scenarios
         ),
     ]
     return pd.DataFrame(rows, columns=["section", "name", "content"])
+
+
+def _numbered(policies: Sequence[Policy]) -> list[tuple[str, Policy]]:
+    """Each policy with its number, where there are several."""
+    return [(f" {at}" if len(policies) > 1 else "", one) for at, one in enumerate(policies, 1)]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drg_engine.payment import KINDS, MISSING_FEN, Settlement
-from drg_engine.payment_fund import split_fund
+from drg_engine._kernels_payment import MEASURES
+from drg_engine.payment import KINDS, MISSING_FEN
 from drg_engine.simulation import Outcome, Simulation, State
-from drg_engine.simulation_cells import Cells, exact_sums
-from drg_engine.surplus import exact_weights, sum_weights
+from drg_engine.simulation_cells import Sums, exact_sums
+from drg_engine.surplus import sum_weights
 
 __all__ = [
     "LEVELS",
@@ -39,8 +39,8 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 }
 """The tables of a comparison and what each is by (the baseline's departments, doctors, DRGs)."""
 
-_COUNTED = ("cases", "settled", "grouped", "units")
-_MONEY = ("charges", "standard", "priced", "paid", "cost", "cost_surplus")
+_TURNS = pd.array(["", "转盈", "转亏"], dtype="str")
+"""What a group turns to, by how much its sign moves (-1 is the last)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,59 +82,63 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Level:
-    """Cells of one table: the group of each, how many, their texts, the baseline's sums."""
+    """One table: which margin it is of, the groups put in order, their texts, the baseline's sums.
 
-    of: Ints
-    count: int
-    texts: dict[str, list[str]]
+    ``order``, ``starts``: the margin's groups by group of the table, and where each begins.
+    """
+
+    margin: str
+    order: Ints
+    starts: Ints
+    texts: dict[str, Any]
     before: dict[str, Ints]
+
+    def add(self, sums: Sums) -> dict[str, Ints]:
+        """Measures by group of the table."""
+        values = getattr(sums, self.margin)[self.order]
+        return _named(np.add.reduceat(values, self.starts, axis=0) if self.starts.size else values)
 
 
 class Comparer:
-    """Adds scenarios up beside the baseline of a simulation; cells and baseline are done once."""
+    """Sets scenarios beside the baseline of a simulation; groups and baseline are done once."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.base = simulation.base
-        self.cells = Cells.made(self.base.columns)
-        self._sums = _cell_sums(self.cells, self.base)
-        self.totals = _totals(self.base, self._sums)
+        self.cells = simulation.cells
+        self.totals = totals(self.base)
         self._levels = {name: self._level(by) for name, by in LEVELS.items()}
 
     def compare(self, outcome: Outcome) -> Compared:
-        """What a scenario comes to; only what it moved is added up again."""
-        sums = _cell_sums(self.cells, outcome.after, (self.base, self._sums))
+        """What a scenario comes to."""
         tables = {}
         for name, level in self._levels.items():
-            after = {
-                key: level.before[key]
-                if values is self._sums[key]
-                else exact_sums(level.of, values, level.count)
-                for key, values in sums.items()
-            }
-            frame = pd.DataFrame(level.texts, index=range(level.count))
-            tables[name] = frame.assign(**_beside(level.before, after))
-        return Compared(_totals(outcome.after, sums), tables)
+            columns = _beside(level.before, level.add(outcome.after.sums))
+            index = pd.RangeIndex(level.starts.size)
+            tables[name] = pd.DataFrame(level.texts | columns, index=index, copy=False)
+        return Compared(totals(outcome.after), tables)
 
     def _level(self, by: Sequence[str]) -> _Level:
         of, count, texts = self.cells.groups(by)
-        before = {key: exact_sums(of, values, count) for key, values in self._sums.items()}
-        return _Level(of, count, texts, before)
+        order = np.argsort(of, kind="stable")
+        starts = np.searchsorted(of[order], np.arange(count))
+        arrays = {key: pd.array(found, dtype="str") for key, found in texts.items()}
+        level = _Level(self.cells.margin(by), order, starts, arrays, {})
+        return replace(level, before=level.add(self.base.sums))
+
+
+def _named(values: Ints) -> dict[str, Ints]:
+    """Measures by name from columns in the order of MEASURES, with the cost surplus."""
+    found = dict(zip(MEASURES, values.T, strict=True))
+    return found | {"cost_surplus": found["costed_paid"] - found["cost"]}
 
 
 def totals(state: State) -> Totals:
     """Sums over all cases of a state."""
-    return _totals(state, _measures(state))
-
-
-def _totals(state: State, sums: Mapping[str, Ints]) -> Totals:
-    """Totals from the measures of cases, or their sums by cell."""
-    columns, settlement = state.columns, state.settlement
-    held = {name: int(values.sum()) for name, values in sums.items()}
+    held, kinds = state.sums.whole(), state.sums.kinds.T.tolist()
+    fund_cases, fund, patient, other = state.fund
     rw = float(sum_weights(held["units"]))
-    kinds = np.bincount(settlement.kind, minlength=len(KINDS))
-    paid = exact_sums(settlement.kind, _known(settlement.paid, columns.charges), len(KINDS))
     return Totals(
-        cases=columns.n,
+        cases=held["cases"],
         grouped=held["grouped"],
         rw=rw,
         cmi=_over(rw, held["grouped"]),
@@ -145,10 +149,13 @@ def _totals(state: State, sums: Mapping[str, Ints]) -> Totals:
         surplus_rate=_over(held["paid"] - held["charges"], held["charges"]),
         breakeven=_over(held["standard"], held["priced"]),
         cost_fen=held["cost"],
-        cost_surplus_fen=held["cost_surplus"],
-        **_fund(settlement),
-        kinds=tuple(kinds.tolist()),
-        kinds_paid=tuple(paid.tolist()),
+        cost_surplus_fen=held["costed_paid"] - held["cost"],
+        fund_cases=fund_cases,
+        fund_fen=fund,
+        patient_fen=patient,
+        other_fen=other,
+        kinds=tuple(kinds[0]),
+        kinds_paid=tuple(kinds[1]),
     )
 
 
@@ -165,7 +172,7 @@ def migration(outcome: Outcome) -> pd.DataFrame:
     moved = np.flatnonzero(before != after)
     pairs, of = np.unique(before[moved] * len(names) + after[moved], return_inverse=True)
     paid = [
-        exact_sums(of, _known(state.settlement.paid, old.charges)[moved], pairs.size)
+        exact_sums(of, _known(state.paid[moved], old.charges[moved]), pairs.size)
         for state in (outcome.base, outcome.after)
     ]
     frame = pd.DataFrame(
@@ -184,65 +191,19 @@ def migration(outcome: Outcome) -> pd.DataFrame:
 
 def largest_changes(outcome: Outcome, most: int) -> npt.NDArray[np.intp]:
     """Rows of the cases whose payment changes most, at most ``most``; ties by case id."""
-    old, new = outcome.base.settlement.paid, outcome.after.settlement.paid
-    known = outcome.base.columns.charges != MISSING_FEN
-    size = np.where(known, np.abs(new - old), 0)
-    found = np.flatnonzero(size)
+    old, new = outcome.base.paid, outcome.after.paid
+    found = np.flatnonzero(new != old)  # what is not known is the same in both
+    size = np.abs(new[found] - old[found])
     if found.size > most:
-        least = np.partition(size[found], found.size - most)[found.size - most]
-        found = found[size[found] >= least]
+        least = np.partition(size, found.size - most)[found.size - most]
+        found, size = found[size >= least], size[size >= least]
     ids = np.asarray(outcome.base.columns.case_id.take(found).to_pylist(), dtype=np.str_)
-    return found[np.lexsort((ids, -size[found]))][:most]
+    return found[np.lexsort((ids, -size))][:most]
 
 
 def _known(fen: Ints, charges: Ints) -> Ints:
     """Amounts of settled cases, 0 elsewhere."""
     return np.where((charges != MISSING_FEN) & (fen != MISSING_FEN), fen, 0)
-
-
-def _measures(state: State, of: Sequence[str] = (*_COUNTED, *_MONEY)) -> dict[str, Ints]:
-    """Columns to add up, by name."""
-    columns, settled = state.columns, state.settlement
-    charges, standard = columns.charges, settled.standard
-    costed = settled.cost_surplus != MISSING_FEN
-    made: dict[str, Any] = {
-        "cases": lambda: np.ones(columns.n, dtype=np.int64),
-        "settled": lambda: (charges != MISSING_FEN).astype(np.int64),
-        "grouped": lambda: (columns.status == 0).astype(np.int64),
-        "units": lambda: np.where(columns.status == 0, exact_weights(columns.weight), 0),
-        "charges": lambda: _known(charges, charges),
-        "standard": lambda: _known(standard, charges),
-        "priced": lambda: np.where(standard != MISSING_FEN, _known(charges, charges), 0),
-        "paid": lambda: _known(settled.paid, charges),
-        "cost": lambda: np.where(costed, columns.cost, 0),
-        "cost_surplus": lambda: np.where(costed, settled.cost_surplus, 0),
-    }
-    return {name: made[name]() for name in of}
-
-
-def _cell_sums(
-    cells: Cells, state: State, held: tuple[State, dict[str, Ints]] | None = None
-) -> dict[str, Ints]:
-    """Measures by cell; those that are the held state's own are taken over."""
-    kept = {} if held is None else {name: held[1][name] for name in _same(state, held[0])}
-    missing = [name for name in (*_COUNTED, *_MONEY) if name not in kept]
-    return kept | {name: cells.sums(values) for name, values in _measures(state, missing).items()}
-
-
-def _same(state: State, base: State) -> list[str]:
-    """Measures that a state has in common with its baseline."""
-    names = ["cases", "settled", "charges"]
-    if state.columns.status is base.columns.status:
-        names.append("grouped")
-        names += ["units"] if state.columns.weight is base.columns.weight else []
-    one, two = state.settlement, base.settlement
-    if one.paid is two.paid:
-        names += ["standard", "priced", "paid"]
-    elif np.array_equal(one.standard == MISSING_FEN, two.standard == MISSING_FEN):
-        names.append("priced")
-    if state.columns.cost is base.columns.cost:
-        names += ["cost"] if one.paid is not two.paid else ["cost", "cost_surplus"]
-    return names
 
 
 def _beside(before: dict[str, Ints], after: dict[str, Ints]) -> dict[str, Any]:
@@ -253,7 +214,7 @@ def _beside(before: dict[str, Ints], after: dict[str, Ints]) -> dict[str, Any]:
     under the scenario); turn (转盈, 转亏 or empty).
     """
     old, new = before["paid"] - before["charges"], after["paid"] - after["charges"]
-    turn = np.where((old < 0) & (new >= 0), "转盈", np.where((old >= 0) & (new < 0), "转亏", ""))
+    turn = (old < 0).astype(np.int64) - (new < 0)
     change = after["paid"] - before["paid"]
     return {
         "cases": before["cases"],
@@ -269,21 +230,7 @@ def _beside(before: dict[str, Ints], after: dict[str, Ints]) -> dict[str, Any]:
         "base_cost_surplus_fen": before["cost_surplus"],
         "cost_surplus_fen": after["cost_surplus"],
         "breakeven": _shares(after["standard"], after["priced"]),
-        "turn": turn.astype(object),
-    }
-
-
-def _fund(settlement: Settlement) -> dict[str, int]:
-    """The split between fund, patient and others, over the cases where it is known."""
-    if "personal_pay" not in settlement.cases.amounts:
-        return {"fund_cases": 0, "fund_fen": 0, "patient_fen": 0, "other_fen": 0}
-    split = split_fund(settlement)
-    known = split.fund != MISSING_FEN
-    return {
-        "fund_cases": int(known.sum()),
-        "fund_fen": int(split.fund[known].sum()),
-        "patient_fen": int(split.patient[known].sum()),
-        "other_fen": int(split.other[known].sum()),
+        "turn": _TURNS.take(turn),
     }
 
 

@@ -14,7 +14,16 @@ import pandas as pd
 
 from drg_engine.payment import KIND_TITLES, KINDS, MISSING_FEN, Coded, Settlement
 
-__all__ = ["MEASURES", "MEASURE_TITLES", "ROLLUP_KEYS", "exact_weights", "rollup", "sum_weights"]
+__all__ = [
+    "MEASURES",
+    "MEASURE_TITLES",
+    "ROLLUP_KEYS",
+    "case_measures",
+    "derived_measures",
+    "exact_weights",
+    "rollup",
+    "sum_weights",
+]
 
 ROLLUP_KEYS = ("hospital", "department", "doctor", "drg", "insurance", "kind")
 
@@ -77,7 +86,7 @@ def rollup(settlement: Settlement, by: Sequence[str] = ()) -> pd.DataFrame:
     group, first = _groups(keys, settlement.n)
     sums = _sums(settlement, group, len(first))
     frame = pd.DataFrame({name: _texts(key, first) for name, key in zip(by, keys, strict=True)})
-    for name, values in _measures(sums).items():
+    for name, values in derived_measures(sums).items():
         frame[name] = values
     return frame
 
@@ -131,16 +140,20 @@ def _texts(key: Coded, rows: npt.NDArray[np.int64]) -> list[str]:
     return [key.names[code] if code >= 0 else "" for code in key.codes[rows]]
 
 
-def _sums(
-    settlement: Settlement, group: npt.NDArray[np.int64], size: int
-) -> dict[str, npt.NDArray[np.int64]]:
-    """Exact sums by group, int64 throughout."""
+def case_measures(
+    settlement: Settlement,
+) -> tuple[dict[str, npt.NDArray[np.bool_]], dict[str, npt.NDArray[np.int64]]]:
+    """What of each case is counted (bool), and what is added up (int64), by name.
+
+    With ``drg_count`` (how many DRGs the grouped cases have) their sums are what
+    :func:`derived_measures` takes.
+    """
     cases = settlement.cases
     grouped = cases.status == 0
     settled = cases.charges != MISSING_FEN
     stays = cases.los >= 0
     heavy = settlement.policy.rules.indicators.heavy_weight
-    counts = {
+    counted = {
         "cases": np.ones(settlement.n, dtype=np.bool_),
         "grouped": grouped,
         "rw2": grouped & (cases.weight >= heavy),
@@ -149,14 +162,26 @@ def _sums(
         "cost_cases": settlement.cost_surplus != MISSING_FEN,
         **{f"{kind}_cases": settlement.kind == i for i, kind in enumerate(KINDS)},
     }
-    sums = {name: np.bincount(group[rows], minlength=size) for name, rows in counts.items()}
-    add = _Adder(group, size)
-    sums["units"] = add(np.where(grouped, exact_weights(cases.weight), 0))
-    sums["days"] = add(np.where(stays, cases.los, 0))
+    added: dict[str, npt.NDArray[np.int64]] = {
+        "units": np.where(grouped, exact_weights(cases.weight), 0),
+        "days": np.where(stays, cases.los, 0).astype(np.int64),
+    }
     for name in _MONEY:
         held = getattr(cases if name in ("charges", "cost") else settlement, name)
-        sums[f"{name}_fen"] = add(np.where(settled & (held != MISSING_FEN), held, 0))
-    sums["drg_count"] = _distinct(group[grouped], cases.drg[grouped], size)
+        added[f"{name}_fen"] = np.where(settled & (held != MISSING_FEN), held, 0)
+    return counted, added
+
+
+def _sums(
+    settlement: Settlement, group: npt.NDArray[np.int64], size: int
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Exact sums by group, int64 throughout."""
+    counted, added = case_measures(settlement)
+    sums = {name: np.bincount(group[rows], minlength=size) for name, rows in counted.items()}
+    add = _Adder(group, size)
+    sums |= {name: add(values) for name, values in added.items()}
+    grouped = counted["grouped"]
+    sums["drg_count"] = _distinct(group[grouped], settlement.cases.drg[grouped], size)
     return sums
 
 
@@ -168,9 +193,7 @@ class _Adder:
         self._order = np.argsort(group, kind="stable") if size > 1 else None
         self._starts = np.searchsorted(group[self._order], np.arange(size)) if size > 1 else None
 
-    def __call__(
-        self, values: npt.NDArray[np.int64] | npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.int64]:
+    def __call__(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         if self._order is None or self._starts is None:
             return np.full(self._size, values.sum(dtype=np.int64))
         return np.asarray(np.add.reduceat(values[self._order], self._starts, dtype=np.int64))
@@ -187,9 +210,10 @@ def _distinct(
     return np.bincount(pairs // width, minlength=size).astype(np.int64)
 
 
-def _measures(
+def derived_measures(
     held: dict[str, npt.NDArray[np.int64]],
 ) -> dict[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]:
+    """MEASURES from exact sums by group (see :func:`case_measures`)."""
     rw = sum_weights(held["units"])
     derived: dict[str, npt.NDArray[np.float64]] = {
         "grouping_rate": _over(held["grouped"], held["cases"]),

@@ -17,9 +17,11 @@ from drg_engine.errors import Fault, PolicyError
 from drg_engine.money import to_fen
 from drg_engine.payment import KINDS, MISSING_FEN
 from drg_engine.payment_standard import Rows, compile_lookups
-from drg_engine.scenario import Layer, Scenario, WeightChange, stack
+from drg_engine.policy import Policy
+from drg_engine.scenario import Layer, Scenario, WeightChange
 from drg_engine.simulation import Simulation, State, points_by_type
 from drg_engine.simulation_cells import exact_sums
+from drg_engine.simulation_parts import Part
 from drg_engine.simulation_tables import totals, totals_row
 
 __all__ = ["Axis", "Neutral", "breakeven", "neutral", "parse_axis", "sweep"]
@@ -130,9 +132,13 @@ def breakeven(state: State) -> pd.DataFrame:
     count = len(columns.drg_codes)
     drg, charges, standard = columns.drg[rows], columns.charges[rows], settled.standard[rows]
     below = standard
-    if state.policy.rules.standard.ratio_of == "mean":
-        found = Rows(columns, rows, compile_lookups(columns, state.policy), state.policy).mean()
-        below = to_fen(np.where(np.isfinite(found), found, 0.0))
+    for part in state.parts:
+        policy = part.change.policy
+        if policy.rules.standard.ratio_of == "mean":
+            theirs = slice(None) if part.base.rows is None else np.isin(rows, part.base.rows)
+            found = Rows(columns, rows[theirs], compile_lookups(columns, policy), policy).mean()
+            below = below.copy()
+            below[theirs] = to_fen(np.where(np.isfinite(found), found, 0.0))
     bounds = np.full(count, np.inf)
     np.fmin.at(bounds, drg, settled.bound[rows])
     cases = np.bincount(drg, minlength=count)
@@ -168,10 +174,10 @@ def breakeven(state: State) -> pd.DataFrame:
 class Neutral:
     """The rate that spends the same as the baseline.
 
-    ``table``: insurance, base_price (BR0 or point value), base_rw, rw (Σ RW of in-scope cases),
-    neutral_price = base_price · Σ RW0 / Σ RW1 (payment.md §8), solved_price.  ``factor`` on the
-    scenario's prices brings Σ paid, every rule applied, nearest to the baseline's; ``remaining``
-    fen are left (bounds make Σ paid jump).
+    ``table``: policy (its name, where there are several), insurance, base_price (BR0 or point
+    value), base_rw, rw (Σ RW of in-scope cases), neutral_price = base_price · Σ RW0 / Σ RW1
+    (payment.md §8), price, solved_price.  ``factor`` on the scenario's prices brings Σ paid, every
+    rule applied, nearest to the baseline's; ``remaining`` fen are left (bounds make Σ paid jump).
     """
 
     table: pd.DataFrame
@@ -182,46 +188,69 @@ class Neutral:
 
 def neutral(simulation: Simulation, scenario: Scenario) -> Neutral:
     """Find the rates (or point values) under which a scenario spends what the baseline does."""
-    method = simulation.policy.rules.standard.method
     outcome = simulation.run(scenario)
-    if method == "table" or outcome.after.policy.rules.standard.method != method:
+    pairs = list(zip(outcome.base.parts, outcome.after.parts, strict=True))
+    methods = {part.change.policy.rules.standard.method for pair in pairs for part in pair}
+    if len(methods) > 1 or methods == {"table"}:
         raise PolicyError("求持平费率只用于同一种费率法或点数法")
-    key = "points.values" if method == "points" else "rates"
-    old, new = (_prices(state, key) for state in (outcome.base, outcome.after))
+    key = "points.values" if methods == {"points"} else "rates"
     target = totals(outcome.base).paid_fen
 
     def left(factor: float) -> int:
-        fresh = {f"{key}.{name}": value * factor for name, value in new.items()}
-        given = {"points.find": "given"} | fresh if method == "points" else fresh
-        step = Scenario(name="neutral", title="持平", layers=(Layer("neutral", given),))
-        return totals(simulation.run(stack([scenario, step])).after).paid_fen - target
+        changes = [
+            replace(part.change, policy=_multiplied(part.change.policy, key, factor))
+            for _, part in pairs
+        ]
+        return totals(simulation.changed(changes, outcome.after.scheme)).paid_fen - target
 
     factor, remaining = _solved(left)
+    rows = [row for pair in pairs for row in _neutral_rows(*pair, key=key, factor=factor)]
+    table = pd.DataFrame(rows)
+    if len(pairs) == 1 and not table.empty:
+        table = table.drop(columns="policy")
+    return Neutral(table, factor, target + remaining, remaining)
+
+
+def _neutral_rows(old: Part, new: Part, *, key: str, factor: float) -> list[dict[str, Any]]:
+    """The prices of one policy by insurance type."""
+    one, two = old.change.policy, new.change.policy
+    before, after = _prices(one, key), _prices(two, key)
     weights = [
-        points_by_type(state.columns, state.policy, coefficient=False)
-        for state in (outcome.base, outcome.after)
+        points_by_type(
+            part.change.columns,
+            part.change.policy,
+            weights=part.change.weights,
+            coefficient=False,
+        )
+        for part in (old, new)
     ]
-    scale = outcome.base.policy.rules.points.scale, outcome.after.policy.rules.points.scale
+    scale = one.rules.points.scale, two.rules.points.scale
     rows = []
-    for name in sorted(set(old) & set(new) & set(weights[0])):
+    for name in sorted(set(before) & set(after) & set(weights[0])):
         rw = [found[name] / by for found, by in zip(weights, scale, strict=True)]
         rows.append(
             {
+                "policy": one.name,
                 "insurance": name,
-                "base_price": old[name],
+                "base_price": before[name],
                 "base_rw": rw[0],
                 "rw": rw[1],
-                "neutral_price": old[name] * rw[0] / rw[1] if rw[1] > 0 else float("nan"),
-                "price": new[name],
-                "solved_price": new[name] * factor,
+                "neutral_price": before[name] * rw[0] / rw[1] if rw[1] > 0 else float("nan"),
+                "price": after[name],
+                "solved_price": after[name] * factor,
             }
         )
-    return Neutral(pd.DataFrame(rows), factor, target + remaining, remaining)
+    return rows
 
 
-def _prices(state: State, key: str) -> dict[str, float]:
-    rules = state.policy.rules
-    return dict(rules.rates if key == "rates" else rules.points.values)
+def _prices(policy: Policy, key: str) -> dict[str, float]:
+    return dict(policy.rules.rates if key == "rates" else policy.rules.points.values)
+
+
+def _multiplied(policy: Policy, key: str, factor: float) -> Policy:
+    """The policy with all its prices multiplied, given."""
+    fresh = {f"{key}.{name}": value * factor for name, value in _prices(policy, key).items()}
+    return policy.with_changes({"points.find": "given"} | fresh if key != "rates" else fresh)
 
 
 def _solved(left: Any) -> tuple[float, int]:

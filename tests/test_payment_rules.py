@@ -102,7 +102,8 @@ def test_parts_make_what_is_received(way: str) -> None:
 def test_explain_tells_who_pays() -> None:
     row = P3 | {"weight": 1.32, "personal_pay": 4_205}
     words = explain_payment(settle(cases(row), policy()), 0)
-    assert "基金支付 8,995.00（余额法），个人 4,205.00，其他 0.00，合计 13,200.00" in words
+    assert "基金支付（余额法）= 支付 13,200.00 − 个人 4,205.00 − 其他 0.00 = 8,995.00" in words
+    assert "基金 8,995.00 + 个人 4,205.00 + 其他 0.00 = 13,200.00" in words
     share = policy(fund__way="share", fund__default_k=0.85)
     assert "与结算金额相差 270.00" in explain_payment(settle(cases(row), share), 0)
     lacking = settle(cases({"personal_pay": None}), policy())
@@ -154,7 +155,8 @@ def test_p9_extra_items() -> None:
     assert settled.parts["extra"].tolist() == [4_100_000, 0, 0, 6_600_000]
     assert settled.basis_words()[0] == "除外支付病例，按支付标准加新项目费用支付：新药"
     words = explain_payment(settled, 0)
-    assert "支付 = S = 20,000.00\n除外支付：41,000.00\n合计支付 = 61,000.00" in words
+    assert "支付 = S = 20,000.00\n除外支付：41,000.00（新药 45,000.00 − 该类次均 4,000.00" in words
+    assert "合计支付 = 61,000.00" in words
 
 
 def test_tcm_share() -> None:

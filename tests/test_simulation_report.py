@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
+import json
 import math
+import shutil
 import zipfile
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 
 import openpyxl
+import pandas as pd
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -23,8 +29,16 @@ from drg_engine.simulation_report import simulation_report
 from drg_engine.simulation_tables import totals
 from drg_engine.workspace import open_workspace
 from grouper_tables import load_scheme
-from reports.simulation import SimulationReport, table_columns, write_simulation_workbook
-from reports.simulation_page import write_simulation_page
+from reports.layout import Layout
+from reports.simulation import (
+    SIMULATION_LAYOUT,
+    SimulationReport,
+    attribution_steps,
+    table_columns,
+    write_simulation_workbook,
+)
+from reports.simulation_page import simulation_page, write_simulation_page
+from reports.style import Style
 
 MONTH = "2026-10"
 HEAD = '[scenario]\ntitle = "{title}"\nauthor = "医保办"\nsource = "测算"\n'
@@ -148,71 +162,140 @@ def _entries(path: Path) -> list[str]:
         return archive.namelist()
 
 
-def test_the_same_report_gives_the_same_bytes(
-    tmp_path: Path, report: SimulationReport, out: Path
-) -> None:
+def test_the_same_report_gives_the_same_bytes(tmp_path: Path, report: SimulationReport) -> None:
     write_simulation_workbook(report, tmp_path / "a.xlsx")
-    assert (tmp_path / "a.xlsx").read_bytes() == (out / "情景模拟.xlsx").read_bytes()
+    write_simulation_workbook(report, tmp_path / "c.xlsx")
+    assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "c.xlsx").read_bytes()
     write_simulation_workbook(report, tmp_path / "b.xlsx", show_case_ids=True)
     shown = openpyxl.load_workbook(tmp_path / "b.xlsx")["病例"]
     assert not str(shown["B5"].value).startswith("＊")
 
 
 class _Page(HTMLParser):
-    """Checks that tags close, and gathers what the page shows and asks for."""
+    """Checks that tags close, and gathers the data, the scripts and what the page asks for."""
 
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.shapes = 0
         self.asked: list[str] = []
+        self.scripts: list[tuple[str, str]] = []
+        self.policy = ""
         self.words: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.asked += [str(value) for name, value in attrs if name in ("src", "href")]
-        self.shapes += tag == "svg"
+        found = dict(attrs)
+        self.asked += [str(found[name]) for name in ("src", "href") if name in found]
+        if found.get("http-equiv") == "Content-Security-Policy":
+            self.policy = str(found["content"])
+        if tag == "script":
+            self.scripts.append((found.get("type") or "", ""))
         if tag != "meta":
             self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in ("rect", "line")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        if self.open and self.open[-1] == "script":
+            kind, text = self.scripts[-1]
+            self.scripts[-1] = (kind, text + data)
+        else:
+            self.words.append(data)
+
+
+def page_of(path: Path) -> _Page:
+    page = _Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    return page
 
 
 def test_the_page(tmp_path: Path, report: SimulationReport, out: Path) -> None:
-    text = (out / "情景模拟.html").read_text(encoding="utf-8")
-    page = _Page()
-    page.feed(text)
-    assert (page.open, page.asked) == ([], [])
-    assert "<script" not in text
-    assert "://" not in text
-    assert page.shapes == 10  # one of all scenarios, then three for each
-    assert {"=费率下调", "换方案", "增减归因：全部病例"} <= set(page.words)
-    paid = report.tables["comparison"]["paid_fen"].tolist()
-    assert {f"{fen / 100:,.2f}" for fen in paid} <= set(page.words)
+    path = out / "情景模拟.html"
+    assert path.stat().st_size < 5_000_000
+    page = page_of(path)
+    assert page.asked == ["#main"]
+    (kind, text), *code = page.scripts
+    assert kind == "application/json"
+    data = json.loads(text)
+    assert data["chooser"]["values"] == ["基准", "=费率下调", "权重、系数、成本", "换方案"]
+    compared = data["tables"][0]["data"]
+    assert compared["paid_fen"] == report.tables["comparison"]["paid_fen"].tolist()
+    names = [chart["name"] for chart in data["charts"]]
+    assert {"scenarios", "attribution", "departments", "drgs", "doctors", "migration"} <= set(names)
     case_id = report.tables["cases"]["case_id"].iloc[0]
     assert case_id not in text
-    write_simulation_page(report, tmp_path / "a.html")
-    assert (tmp_path / "a.html").read_bytes() == (out / "情景模拟.html").read_bytes()
+    # The browser runs these two scripts and no other, and asks nobody for anything.
+    hashes = [
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for _, script in code
+    ]
+    assert len(hashes) == 2
+    assert "default-src 'none'" in page.policy
+    assert f"script-src 'sha256-{hashes[0]}' 'sha256-{hashes[1]}';" in page.policy
     write_simulation_page(report, tmp_path / "b.html", show_case_ids=True)
     assert case_id in (tmp_path / "b.html").read_text(encoding="utf-8")
 
 
+def test_the_same_report_gives_the_same_page(tmp_path: Path, report: SimulationReport) -> None:
+    write_simulation_page(report, tmp_path / "a.html")
+    write_simulation_page(report, tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_a_waterfall_leads_from_the_baseline_to_the_scenario(report: SimulationReport) -> None:
+    layout = Layout.load(SIMULATION_LAYOUT, Style.load())
+    compared = report.tables["comparison"].set_index("scenario")["surplus_fen"]
+    for name in compared.index[1:]:
+        first, *parts, last = attribution_steps(report.tables, layout, name)
+        assert (first.whole, last.whole) == (True, True)
+        assert round(first.value * 100) == compared["基准"]
+        assert round(last.value * 100) == compared[name]
+        assert parts
+        moved = sum(round(step.value * 100) for step in parts)
+        assert compared["基准"] + moved == compared[name]
+
+
+def test_a_page_of_many_scenarios_holds_the_largest_changes(
+    report: SimulationReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.simulation_page._MOST_ROWS", 2_000)
+
+    def many(frame: pd.DataFrame) -> pd.DataFrame:
+        if "scenario" not in frame.columns:
+            return frame
+        base = frame[frame["scenario"] == "基准"]
+        rest = frame[frame["scenario"] != "基准"]
+        copies = [rest.assign(scenario=rest["scenario"] + str(at)) for at in range(8)]
+        return pd.concat([base, *copies], ignore_index=True)
+
+    crowd = replace(report, tables={name: many(frame) for name, frame in report.tables.items()})
+    tables = {table.data["title"]: table.data for table in simulation_page(crowd).tables}
+    assert sum(table["rows"] for table in tables.values()) < 2_500
+    assert tables["情景对比"]["rows"] == 1 + 3 * 8
+    drgs = tables["各病组的得失"]
+    assert "各情景只列增减最大的" in drgs["note"]
+    assert not drgs["whole"]
+    words, codes = drgs["data"]["scenario"]["words"], drgs["data"]["scenario"]["codes"]
+    kept = [
+        abs(change)
+        for change, code in zip(drgs["data"]["change_fen"], codes, strict=True)
+        if words[code] == "换方案7"
+    ]
+    rows = report.tables["drgs"]
+    sizes = rows[rows["scenario"] == "换方案"]["change_fen"].abs().nlargest(len(kept))
+    assert sorted(kept, reverse=True) == sizes.tolist()
+
+
 def test_a_page_is_safe_from_what_it_shows(tmp_path: Path, report: SimulationReport) -> None:
-    evil = "<script>alert(1)</script>"
+    evil = "</script><script>alert(1)</script><!--"
     tables = {
         name: frame.replace({"scenario": {"换方案": evil}}) if "scenario" in frame else frame
         for name, frame in report.tables.items()
     }
     write_simulation_page(replace(report, tables=tables), tmp_path / "a.html")
-    text = (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert evil not in text
-    assert "&lt;script&gt;" in text
+    page = page_of(tmp_path / "a.html")
+    assert len(page.scripts) == 3
+    assert json.loads(page.scripts[0][1])["chooser"]["values"][-1] == evil
 
 
 def test_every_table_has_its_columns(report: SimulationReport) -> None:
@@ -278,7 +361,9 @@ def test_months(tmp_path: Path, demo_hospital: Path) -> None:
     )
     assert periods_of(workspace, "2026-10, 2026-01") == ("2026-01", "2026-10")
     assert periods_of(workspace, "2026") == (MONTH,)
-    for text in ("2026-13", "十月", "", "2027-02..2026-11"):
+    assert periods_of(workspace, "2026-Q3") == ("2026-07", "2026-08", "2026-09")
+    assert periods_of(workspace, "2026q1,2026-02") == ("2026-01", "2026-02", "2026-03")
+    for text in ("2026-13", "十月", "", "2027-02..2026-11", "2026-Q5"):
         with pytest.raises(WorkspaceError, match="月份写法不对"):
             periods_of(workspace, text)
     with pytest.raises(WorkspaceError, match="没有这一年的输入"):
@@ -322,6 +407,64 @@ def test_joining_one_month_is_that_month(demo_hospital: Path) -> None:
         assert [two.names[code] if code >= 0 else None for code in two.codes[:50]] == texts
     assert [twice.dx_names[at] for at in twice.principal[base.n : base.n + 50]] == [
         base.dx_names[at] for at in base.principal[:50]
+    ]
+
+
+def test_two_policies_by_date_are_one_baseline(
+    tmp_path: Path, app: typer.Typer, demo_hospital: Path
+) -> None:
+    """A month in which the policy changes: the baseline is the month, the scenario moves both."""
+    folder = tmp_path / "两份政策"
+    place = folder / "inputs" / MONTH
+    place.mkdir(parents=True)
+    shutil.copy(demo_hospital / "inputs" / MONTH / "cases.csv", place)
+    text = (resources.files("drg_engine") / "policies" / "harbin_2024.toml").read_text("utf-8")
+    (folder / "policies").mkdir()
+    for name, begin, end, rate in (
+        ("early", "2024-01-01", "effective_to = 2026-10-16", "12252.70"),
+        ("late", "2026-10-16", "", "11000.00"),
+    ):
+        made = text.replace('name = "harbin_2024"', f'name = "{name}"')
+        made = made.replace("effective_from = 2024-01-01", f"effective_from = {begin}\n{end}")
+        (folder / "policies" / f"{name}.toml").write_text(made.replace("12252.70", rate), "utf-8")
+    settings = (demo_hospital / "hospital.toml").read_text(encoding="utf-8")
+    settings = settings.replace('policy = "harbin_2024"', 'policy = "policies"')
+    (folder / "hospital.toml").write_text(settings.replace('plan = "plan.toml"', ""), "utf-8")
+    path = tmp_path / "费率.toml"
+    path.write_text(HEAD.format(title="费率 × 0.9") + "[factors]\nrates = 0.9\n", "utf-8")
+    scenario = load_scenario(path)
+    report = simulation_report(load_months(folder, MONTH, [scenario]), [scenario], files=[path])
+    month = compute_month(open_workspace(folder), MONTH, lambda _: None)
+    compared = report.tables["comparison"]
+    assert compared["paid_fen"][0] == month.rollups["hospital"]["paid_fen"].iloc[0]
+    assert compared["paid_fen"][1] < compared["paid_fen"][0]
+    changes = report.tables["changes"]
+    rates = changes[changes["key"] == "rates.310"]
+    assert [
+        name in words for name, words in zip(("early", "late"), rates["policy"], strict=True)
+    ] == [True] * 2
+    assert rates["before"].tolist() == ["12252.7", "11000.0"]
+    made = report.tables["made_from"]
+    assert {"基准政策 1", "基准政策 2"} <= set(made["section"])
+    assert made[made["section"] == "情景文件"]["name"].tolist() == ["费率.toml"]
+    assert report.head.count("哈尔滨市 2024 年 DRG 支付") == 2
+    parts = report.tables["attribution"].iloc[0]
+    assert parts["rates_fen"] == parts["change_fen"] == compared["change_fen"][1]
+
+
+def test_who_pays_is_drawn_where_it_is_known(report: SimulationReport) -> None:
+    names = {chart.name for chart in simulation_page(report).charts}
+    assert "fund" not in names  # the demonstration's cases don't say what patients paid
+    compared = report.tables["comparison"].assign(
+        fund_cases=9, fund_fen=[900, 800, 700, 600], patient_fen=[100, 100, 50, 10], other_fen=0
+    )
+    known = replace(report, tables={**report.tables, "comparison": compared})
+    chart = next(one for one in simulation_page(known).charts if one.name == "fund")
+    assert chart.rows["换方案"] == [
+        {"label": "基金支付", "series": "基准", "value": 0.0009},
+        {"label": "基金支付", "series": "情景", "value": 0.0006},
+        {"label": "个人支付", "series": "基准", "value": 0.0001},
+        {"label": "个人支付", "series": "情景", "value": 0.00001},
     ]
 
 

@@ -14,7 +14,15 @@ from drg_engine.errors import Fault
 __all__ = ["cross_faults", "unknown_codes"]
 
 _NEED_MEAN = ("charged_times_control", "linear_add", "deduct", "cap")
-_CONDITIONS = ("los_over", "los_at_most", "charges_below", "dx_prefixes", "insurances", "drgs")
+_CONDITIONS = (
+    "los_over",
+    "los_at_most",
+    "charges_below",
+    "dx_prefixes",
+    "insurances",
+    "drgs",
+    "regions_outside",
+)
 
 
 def cross_faults(rules: PolicyRules, file: str) -> Iterator[Fault]:
@@ -45,7 +53,8 @@ def _standard_faults(rules: PolicyRules, file: str) -> Iterator[Fault]:
     if method in needed and not needed[method][1]:
         yield Fault(file, "支付标准算法需要此项，却没有", column=needed[method][0])
     if method == "table" and not rules.standard.prices:
-        yield Fault(file, "直接查表法需要支付标准表", column="standard.prices")
+        mend = "写 standard.prices_file（政策文件旁的表）或 standard.prices"
+        yield Fault(file, "直接查表法需要支付标准表", column="standard.prices", mend=mend)
     if rules.standard.overall_mean is not None:
         return
     if rules.extra and not rules.standard.means:
@@ -89,8 +98,8 @@ def _tier_faults(rules: PolicyRules, file: str) -> Iterator[Fault]:
 
 def _scope_faults(rules: PolicyRules, file: str) -> Iterator[Fault]:
     for index, rule in enumerate(rules.scope):
-        if all(getattr(rule, name) in (None, ()) for name in _CONDITIONS):
-            words = "、".join(_CONDITIONS)
+        if not rule.listed and all(getattr(rule, name) in (None, ()) for name in _CONDITIONS):
+            words = "、".join((*_CONDITIONS, "listed"))
             yield Fault(
                 file, "规则没有任何条件", column=f"scope[{index}]", mend=f"至少写一项：{words}"
             )
@@ -100,6 +109,11 @@ def _scope_faults(rules: PolicyRules, file: str) -> Iterator[Fault]:
             yield Fault(
                 file, "规则没有任何条件", column=f"bed_day[{index}]", mend=f"至少写一项：{words}"
             )
+    for index, extra in enumerate(rules.extra):
+        if not extra.means:
+            key = f"extra[{index}].means"
+            mend = "写 means，或用 means_file 指明政策文件旁的表"
+            yield Fault(file, "除外支付需要病组该类次均费用", column=key, mend=mend)
     named: dict[str, tuple[Named, ...]] = {
         "scope": rules.scope,
         "bed_day": rules.bed_day,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, StringConstraints
@@ -59,9 +61,10 @@ class KeyInfo:
     pays: bool
 
 
-def catalogue() -> dict[str, KeyInfo]:
+@functools.cache
+def catalogue() -> Mapping[str, KeyInfo]:
     """Every key of a policy by its pattern, in the model's order."""
-    return {info.key: info for info in _walk(PolicyRules, "", True)}
+    return MappingProxyType({info.key: info for info in _walk(PolicyRules, "", True)})
 
 
 def key_of(key: str) -> str:
@@ -78,6 +81,7 @@ def range_words(item: dict[str, Any]) -> str:
     return _TYPE_WORDS.get(str(item["type"]), "")
 
 
+@functools.cache
 def _tables() -> tuple[str, ...]:
     return tuple(key for key, field, _ in _fields(PolicyRules, "", True) if _is_table(field))
 

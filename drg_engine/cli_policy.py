@@ -71,4 +71,17 @@ def policy_schema_command(
     write_schema(out)
 
 
+@policy_app.command("page")
+def policy_page(
+    out: Annotated[Path, typer.Option(help="写出的网页（.html）或文档（.md）。")],
+    policies: Annotated[
+        list[str] | None, typer.Argument(help="政策名或文件，并列显示；不写则为随附的各政策。")
+    ] = None,
+) -> None:
+    """政策参数一览：每个参数的含义、单位、范围、默认值，各政策并列。"""
+    from drg_engine.policy_command import write_page
+
+    write_page(out, policies or [])
+
+
 policy_app.command("infer")(infer_command)

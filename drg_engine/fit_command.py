@@ -13,7 +13,7 @@ import typer
 from drg_engine.console import show_table
 from drg_engine.errors import Fault, InputError
 from drg_engine.files import written_aside
-from drg_engine.fit_inputs import option_default, option_rows, read_fit_table
+from drg_engine.fit_inputs import option_default, option_rows, read_fit_table, read_fit_tables
 from drg_engine.infer import Finding, Inference, Returns, Settings, bare_policy, infer_policy
 from drg_engine.policy import load_policy
 from drg_engine.rates import fit_rates, rates_policy
@@ -21,6 +21,7 @@ from drg_engine.weight_files import fit_scheme, group_rows, summary_rows, write_
 from drg_engine.weights import Choices, Judgement, Trim
 from drg_engine.writers import check_suffix, write_table
 from grouper_tables import load_scheme
+from reports.values import masked_ids
 
 __all__ = ["fit_rates_and_show", "fit_weights_and_show", "infer_and_show", "show_options"]
 
@@ -34,7 +35,7 @@ def show_options() -> None:
 
 
 def fit_weights_and_show(
-    cases: Path,
+    cases: Sequence[Path],
     base: str,
     out: Path,
     *,
@@ -50,7 +51,7 @@ def fit_weights_and_show(
 ) -> None:
     """Fit weights, write the scheme, print its quality and the unstable groups."""
     day, scheme = _day(effective_from), load_scheme(base)
-    table = read_fit_table(cases, "cases", sheet=sheet)
+    table = read_fit_tables(cases, "cases", sheet=sheet)
     found = fit_scheme(
         table, scheme, trim, judgement=judgement, choices=choices, changes=changes,
         decimals=option_default("decimals", decimals),
@@ -59,7 +60,7 @@ def fit_weights_and_show(
         out,
         scheme,
         found,
-        title=title or f"{scheme.title}，权重由 {cases.name} 测算",
+        title=title or f"{scheme.title}，权重由 {table.file} 测算",
         effective_from=day,
         source=cases,
         authority=authority,
@@ -72,7 +73,7 @@ def fit_weights_and_show(
     if rows:
         more = f"，共 {len(rows)} 个，全部见 report/groups.csv" if len(rows) > _SHOWN else ""
         show_table(f"不稳定病组{more}", unstable.column_names, rows[:_SHOWN])
-    typer.echo(f"方案：{out}")
+    typer.echo(f"方案：{out}，质量页：{out / 'report' / 'quality.html'}")
 
 
 def fit_rates_and_show(
@@ -119,7 +120,7 @@ def fit_rates_and_show(
 
 
 def infer_and_show(
-    returns: Path,
+    returns: Sequence[Path],
     out: Path,
     *,
     effective_from: str,
@@ -132,12 +133,13 @@ def infer_and_show(
 ) -> None:
     """Infer a policy, write it and the residuals, print the findings."""
     day = _day(effective_from)
-    name = _policy_name(out, (returns, residuals, Path(policy) if policy else None))
+    name = _policy_name(out, (*returns, residuals, Path(policy) if policy else None))
     if residuals is not None:
         check_suffix(residuals)
-        if residuals.resolve() == returns.resolve():
+        if residuals.resolve() in {path.resolve() for path in returns}:
             raise InputError("输出文件名不能用", [Fault(residuals.name, "输出会覆盖输入文件")])
-    heading = title or f"由 {returns.name} 反推的支付政策"
+    table = read_fit_tables(returns, "returns", sheet=sheet)
+    heading = title or f"由 {table.file} 反推的支付政策"
     base = bare_policy(name, heading, day) if policy is None else load_policy(policy)
     info: dict[str, object] = {
         "name": name,
@@ -147,7 +149,7 @@ def infer_and_show(
         "source": f"{base.rules.policy.source}（未能由回款确定）" if policy else "默认（未能确定）",
     }
     found = infer_policy(
-        Returns.of(read_fit_table(returns, "returns", sheet=sheet)),
+        Returns.of(table),
         base,
         info,
         settings=settings,
@@ -177,8 +179,9 @@ def _show_inference(found: Inference) -> None:
     held = found.residuals.slice(0, _SHOWN)
     if held.num_rows:
         keep = ["病案号", "病组", "总费用", "标准之差", "金额之差", "推算病例类型"]
-        rows_of = [tuple(str(value) for value in row.values())
-                   for row in held.select(keep).to_pylist()]  # fmt: skip
+        shown = held.select(keep).to_pandas()
+        shown["病案号"] = masked_ids(shown["病案号"])
+        rows_of = [tuple(str(value) for value in row) for row in shown.itertuples(index=False)]
         more = f"，共 {found.residuals.num_rows:,} 例" if found.residuals.num_rows > _SHOWN else ""
         show_table(f"不符的病例（差额大的在前{more}）", keep, rows_of)
 

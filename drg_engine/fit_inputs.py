@@ -5,10 +5,11 @@ Headings, kinds and which columns a table needs are data (data/fit.toml).
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -25,8 +26,16 @@ from drg_engine.codes import text_buffers
 from drg_engine.errors import Fault, InputError
 from drg_engine.payment_columns import MISSING_FEN, Coded
 from drg_engine.readers import TextPart, open_table
+from drg_engine.values import date
 
-__all__ = ["FitTable", "fit_data", "option_default", "option_rows", "read_fit_table"]
+__all__ = [
+    "FitTable",
+    "fit_data",
+    "option_default",
+    "option_rows",
+    "read_fit_table",
+    "read_fit_tables",
+]
 
 Floats = npt.NDArray[np.float64]
 Fen = npt.NDArray[np.int64]
@@ -77,7 +86,7 @@ class FitTable:
     """Typed columns of one file, n rows each; ``rows`` are row numbers in the file.
 
     ``texts`` Coded with sorted names; ``fen`` int64 with MISSING_FEN; ``numbers`` float64 with NaN
-    (levels 0 where not said).
+    (levels 0 where not said, dates as days since 1970-01-01).
     """
 
     file: str
@@ -119,11 +128,62 @@ def read_fit_table(path: Path, table: str, *, sheet: str | None = None) -> FitTa
     for part in source.parts:
         rows.append(part.rows)
         for name, heading in found.items():
-            parts[name].append(_typed(part, heading, columns[name]["kind"], faults, data))
+            kind = columns[name]["kind"]
+            if _plain(heading) in map(_plain, columns[name].get("fen", ())):
+                kind = "fen"
+            parts[name].append(_typed(part, heading, kind, faults, data))
     for bad in source.bad_rows:
         faults.add(Fault(path.name, bad.message, row=bad.row, found=bad.found))
     faults.raise_any(f"{path.name} 不能用作{said['title']}")
     return _joined(path.name, np.concatenate(rows), parts, columns)
+
+
+def read_fit_tables(paths: Sequence[Path], table: str, *, sheet: str | None = None) -> FitTable:
+    """Several files of one kind (a year's months) one after the other, as one table.
+
+    A column that a file has not is missing there.  Raises InputError with the faults of all files.
+    """
+    if len(paths) == 1:
+        return read_fit_table(paths[0], table, sheet=sheet)
+    read: list[FitTable] = []
+    faults: list[Fault] = []
+    for path in paths:
+        try:
+            read.append(read_fit_table(path, table, sheet=sheet))
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError("表格有误", faults)
+    texts = {name: None for one in read for name in one.texts}
+    fen = {name: None for one in read for name in one.fen}
+    numbers = {name: None for one in read for name in one.numbers}
+    nothing = [np.full(one.n, np.nan) for one in read]
+    return FitTable(
+        file=f"{read[0].file} 等 {len(read)} 个文件",
+        n=sum(one.n for one in read),
+        rows=np.concatenate([one.rows for one in read]),
+        texts={name: _together([one.text(name) for one in read]) for name in texts},
+        fen={
+            name: np.concatenate([one.fen.get(name, np.full(one.n, MISSING_FEN)) for one in read])
+            for name in fen
+        },
+        numbers={
+            name: np.concatenate(
+                [one.numbers.get(name, none) for one, none in zip(read, nothing, strict=True)]
+            )
+            for name in numbers
+        },
+    )
+
+
+def _together(labels: Sequence[Coded]) -> Coded:
+    names = tuple(sorted({name for label in labels for name in label.names}))
+    place = {name: at for at, name in enumerate(names)}
+    codes = [
+        np.array([*(place[name] for name in label.names), -1], dtype=np.int32)[label.codes]
+        for label in labels
+    ]
+    return Coded(np.concatenate(codes), names)
 
 
 def _plain(heading: str) -> str:
@@ -140,7 +200,7 @@ def _found(
         seen.setdefault(_plain(heading), heading)
     found = {}
     for name in names:
-        for wanted in (name, *columns[name]["headings"]):
+        for wanted in (name, *columns[name]["headings"], *columns[name].get("fen", ())):
             if _plain(wanted) in seen:
                 found[name] = seen[_plain(wanted)]
                 break
@@ -177,15 +237,23 @@ class _Faults:
             self._held.append(fault)
 
     def cells(
-        self, bad: npt.NDArray[np.bool_], part: TextPart, heading: str, expected: str
+        self,
+        bad: npt.NDArray[np.bool_],
+        part: TextPart,
+        heading: str,
+        expected: str,
+        known: Iterable[str] = (),
     ) -> None:
-        """One fault for each cell marked."""
+        """One fault for each cell marked; ``known`` are texts of which the nearest is told."""
         places = np.flatnonzero(bad)
         self._count += places.size
         for place in places[: _TOLD - len(self._held)].tolist():
             found = str(part.table[heading][place].as_py())[:40]
             row = int(part.rows[place])
-            self._held.append(Fault(self._file, expected, row=row, column=heading, found=found))
+            near = difflib.get_close_matches(found, list(known), 1, 0.5)
+            mend = f"是否想写 {near[0]}？" if near else None
+            fault = Fault(self._file, expected, row, heading, found, mend)
+            self._held.append(fault)
 
     def raise_any(self, message: str) -> None:
         if self._count > len(self._held):
@@ -207,6 +275,10 @@ def _typed(
         return pc.utf8_trim_whitespace(array.cast(pa.string())).dictionary_encode()
     if kind == "money":
         return _money(array, part, heading, faults)
+    if kind == "fen":
+        return _whole_fen(array, part, heading, faults)
+    if kind == "date":
+        return _days(array, part, heading, faults)
     if kind == "level":
         return _levels(array, part, heading, faults, data["values"]["level"])
     return _numbers(array, part, heading, faults, share=kind == "share")
@@ -221,6 +293,18 @@ def _money(array: pa.Array, part: TextPart, heading: str, faults: _Faults) -> Fe
     faults.cells(state == TOO_FINE, part, heading, "金额多于两位小数")
     fen[state == NO_AMOUNT] = MISSING_FEN
     return fen
+
+
+def _whole_fen(array: pa.Array, part: TextPart, heading: str, faults: _Faults) -> Fen:
+    """Whole fen, as the engine's own Parquet files have them."""
+    text = pc.utf8_trim_whitespace(array.cast(pa.string()).fill_null(""))
+    empty = np.asarray(pc.equal(text, "").to_numpy(zero_copy_only=False), dtype=np.bool_)
+    good = np.asarray(
+        pc.match_substring_regex(text, r"^-?[0-9]{1,15}$").to_numpy(zero_copy_only=False), np.bool_
+    )
+    faults.cells(~good & ~empty, part, heading, "不是整数（分）")
+    whole = pc.if_else(pa.array(good), text, "0").cast(pa.int64())
+    return np.where(good, np.asarray(whole), MISSING_FEN)
 
 
 def _numbers(
@@ -247,8 +331,19 @@ def _levels(
     encoded = pc.utf8_trim_whitespace(array.cast(pa.string()).fill_null("")).dictionary_encode()
     known = [float(words.get(text, np.nan)) for text in encoded.dictionary.to_pylist()]
     found: Floats = np.array([*known, np.nan])[np.asarray(encoded.indices)]
-    faults.cells(np.isnan(found), part, heading, "医院级别应为 3、2、1 或 三级、二级、一级")
+    faults.cells(np.isnan(found), part, heading, "医院级别应为 3、2、1 或 三级、二级、一级",
+                 [word for word in words if len(word) > 1])  # fmt: skip
     return found
+
+
+def _days(array: pa.Array, part: TextPart, heading: str, faults: _Faults) -> Floats:
+    encoded = array.cast(pa.string()).fill_null("").dictionary_encode()
+    read = [date(text) for text in encoded.dictionary.to_pylist()]
+    places = np.asarray(encoded.indices)
+    bad = np.array([*(bool(refusal) for _, refusal, _ in read), False])[places]
+    faults.cells(bad, part, heading, "应为日期，如 2026-10-01")
+    days: Floats = np.array([*(value for value, _, _ in read), np.nan])[places]
+    return days
 
 
 def _joined(

@@ -1,7 +1,8 @@
 """Payment policies: one TOML file each, checked, described and hashed.
 
-A policy is frozen.  :func:`load_policy` tells all faults of a file at once; :meth:`Policy.describe`
-lists every key with its value, unit, range, default and source.
+A policy is frozen, its tables too.  :func:`load_policy` tells all faults of a file, and of the
+tables beside it, at once; :meth:`Policy.describe` lists every key with its value, unit, range,
+default and source.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from drg_engine._policy_check import cross_faults
-from drg_engine._policy_keys import KeyInfo, catalogue, key_of, range_words
+from drg_engine._policy_keys import KeyInfo, catalogue, key_of
+from drg_engine._policy_load import checked, key_parts, shown
 from drg_engine._policy_model import PolicyRules
 from drg_engine.errors import Fault, PolicyError
+from drg_engine.policy_files import FILE_KEYS, PolicyFile
 
 __all__ = [
     "KeyInfo",
@@ -58,11 +60,19 @@ class PolicyRow:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A checked policy: ``rules`` its values, ``hash`` the SHA-256 of the file's bytes."""
+    """A checked policy: ``rules`` its values, ``hash`` the SHA-256 of the file's bytes.
+
+    Where the policy names files beside it, ``rules`` holds their rows too (and not the names),
+    ``said`` what the file itself says, ``tables`` the files read by key, and the hash covers them.
+    ``folder`` is where the file stands, None where it came from elsewhere.
+    """
 
     file: str
     hash: str
     rules: PolicyRules
+    said: PolicyRules
+    folder: Path | None = None
+    tables: Mapping[str, PolicyFile] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -83,13 +93,38 @@ class Policy:
         if not self.was_written(key):
             return _DEFAULT_SOURCE
         for name in _upwards(key):
-            if name in self.rules.sources:
-                return self.rules.sources[name]
-        return self.rules.policy.source
+            if name in self.said.sources:
+                return self.said.sources[name]
+        return self.said.policy.source
 
     def was_written(self, key: str) -> bool:
         """Whether the file says ``key`` itself, rather than leaving it at its default."""
-        return _was_written(self.rules, key)
+        return _was_written(self.said, key)
+
+    def span(self) -> tuple[date, date | None]:
+        """Days in force: from (included), to (not included, None for ever)."""
+        return self.rules.policy.effective_from, self.rules.policy.effective_to
+
+    def words(self) -> str:
+        """Title, code and days in force, as people are told which policy paid a case."""
+        begin, end = self.span()
+        until = f"至 {end} 前" if end else "起"
+        return f"{self.title}（{self.name}，{begin} {until}）"
+
+    def located(self, faults: Iterable[Fault]) -> Iterator[Fault]:
+        """The same faults; one of a code that stands in a file beside the policy names its row."""
+        places = {
+            (FILE_KEYS[key_of(key)][0], key.rpartition(".")[0].partition("[")[0]): table
+            for key, table in self.tables.items()
+        }
+        for fault in faults:
+            head, _, name = (fault.column or "").rpartition(".")
+            table = places.get((name, head.removesuffix("[]")))
+            row = None if table is None or fault.found is None else table.row_of(fault.found)
+            if table is None or row is None:
+                yield fault
+            else:
+                yield replace(fault, file=table.name, row=row)
 
     def with_changes(self, changes: Mapping[str, Any], *, file: str = "") -> Policy:
         """Return a policy in which the dotted keys of ``changes`` have new values.
@@ -97,24 +132,25 @@ class Policy:
         Values are as in TOML; a key of a table or list is replaced whole unless its entry is named
         (``rates.310``).  The hash covers the base's hash and the changes.  Raises PolicyError.
         """
-        data = self.rules.model_dump(exclude_unset=True)
+        data = self.said.model_dump(exclude_unset=True)
         for key, value in changes.items():
             _put(data, key, value)
         text = json.dumps([self.hash, sorted(changes.items())], default=str, ensure_ascii=False)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return _checked(data, file or self.file.removesuffix(_CHANGED) + _CHANGED, digest)
+        name = file or self.file.removesuffix(_CHANGED) + _CHANGED
+        return _checked(data, name, digest, self.folder, self.tables)
 
     def _rows(self) -> Iterator[PolicyRow]:
         about = catalogue()
-        info = self.rules.policy
-        for key, value in _leaves(self.rules, ""):
+        info = self.said.policy
+        for key, value in _leaves(self.said, ""):
             if key.startswith("sources") or ("[" in key and value in (None, ())):
                 continue
             known = about[key_of(key)]
             yield PolicyRow(
                 key=key,
                 title=known.title,
-                value=_shown(value),
+                value=shown(value),
                 unit=known.unit,
                 range=known.range,
                 default=known.default,
@@ -142,11 +178,14 @@ def load_policy(name_or_path: str | Path) -> Policy:
         raise PolicyError(
             "读不到政策文件", [Fault(str(name_or_path), f"无法打开：{error.strerror}")]
         ) from error
-    return parse_policy(content, file=path.name)
+    return parse_policy(content, file=path.name, folder=path.parent)
 
 
-def parse_policy(content: bytes, *, file: str) -> Policy:
-    """Check the bytes of a policy file (UTF-8 TOML, a byte order mark is allowed)."""
+def parse_policy(content: bytes, *, file: str, folder: Path | None = None) -> Policy:
+    """Check the bytes of a policy file (UTF-8 TOML, a byte order mark is allowed).
+
+    folder: where the files that the policy names stand; without one it may name none.
+    """
     try:
         data = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -155,12 +194,23 @@ def parse_policy(content: bytes, *, file: str) -> Policy:
     except tomllib.TOMLDecodeError as error:
         fault = Fault(file, f"不是正确的 TOML：{error}", mend="请检查引号、括号和等号")
         raise PolicyError("政策文件有误", [fault]) from error
-    return _checked(data, file, hashlib.sha256(content).hexdigest())
+    return _checked(data, file, hashlib.sha256(content).hexdigest(), folder, {})
 
 
 def policy_schema() -> dict[str, Any]:
     """JSON schema of a policy file, for editors."""
     return PolicyRules.model_json_schema()
+
+
+def _checked(
+    data: dict[str, Any],
+    file: str,
+    digest: str,
+    folder: Path | None,
+    known: Mapping[str, PolicyFile],
+) -> Policy:
+    found = checked(data, file, digest, folder, known)
+    return Policy(file, found.hash, found.rules, found.said, folder, found.tables)
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -177,81 +227,9 @@ def _find(name_or_path: str | Path) -> Path:
     )
 
 
-def _checked(data: dict[str, Any], file: str, digest: str) -> Policy:
-    try:
-        rules = PolicyRules.model_validate(_tuples(data))
-    except ValidationError as error:
-        faults = [_fault(file, dict(item)) for item in error.errors(include_url=False)]
-        raise PolicyError("政策文件有误", faults) from error
-    crossed = list(cross_faults(rules, file))
-    if crossed:
-        raise PolicyError("政策文件有误", crossed)
-    return Policy(file, digest, rules)
-
-
-def _tuples(value: Any) -> Any:
-    """Lists as tuples all the way down: the models are frozen and strict."""
-    if isinstance(value, dict):
-        return {name: _tuples(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return tuple(_tuples(entry) for entry in value)
-    return value
-
-
-def _fault(file: str, item: dict[str, Any]) -> Fault:
-    """One pydantic error in Chinese, with the range and the nearest known name."""
-    place = tuple(part for part in item["loc"] if part != "[key]")
-    key = _dotted(place)
-    known = catalogue().get(key_of(key))
-    found = None if item["type"] == "missing" else _shown(item["input"])
-    if item["type"] == "missing":
-        return Fault(file, "缺少必填项", column=key, mend=_should_be(known))
-    if item["type"] == "extra_forbidden":
-        return Fault(file, "不认识的键", column=key, found=found, mend=_nearest(key))
-    message = range_words(item) or "写法不对"
-    return Fault(file, message, column=key, found=found, mend=_should_be(known))
-
-
-def _should_be(known: KeyInfo | None) -> str | None:
-    if known is None:
-        return None
-    unit = f"，单位 {known.unit}" if known.unit else ""
-    return f"“{known.title}”应为 {known.range}{unit}"
-
-
-def _nearest(key: str) -> str:
-    """The known key most like ``key`` among its neighbours, then among all."""
-    head, _, last = key_of(key).rpartition(".")
-    names = list(catalogue())
-    beside = {name.rpartition(".")[2]: name for name in names if name.rpartition(".")[0] == head}
-    near = difflib.get_close_matches(last, list(beside), 1, 0.5)
-    if near:
-        return f"是否想写 {beside[near[0]]}？"
-    anywhere = difflib.get_close_matches(key_of(key), names, 1, 0.5)
-    if anywhere:
-        return f"是否想写 {anywhere[0]}？"
-    return f"这里可写：{'、'.join(beside)}" if beside else "请删去"
-
-
-def _dotted(place: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def _parts(key: str) -> list[str | int]:
-    parts: list[str | int] = []
-    for piece in key.split("."):
-        name, *places = piece.split("[")
-        parts.append(name)
-        parts.extend(int(place.rstrip("]")) for place in places)
-    return parts
-
-
 def _upwards(key: str) -> Iterator[str]:
     """``a.b[0].c``, ``a.b[].c``, ``a.b``, ``a``: names under which a source may stand."""
-    parts = _parts(key)
+    parts = key_parts(key)
     yield key
     for end in range(len(parts), 0, -1):
         yield ".".join(str(part) for part in parts[:end] if isinstance(part, str))
@@ -259,7 +237,7 @@ def _upwards(key: str) -> Iterator[str]:
 
 def _was_written(rules: BaseModel, key: str) -> bool:
     value: Any = rules
-    for part in _parts(key):
+    for part in key_parts(key):
         if isinstance(value, BaseModel):
             if part not in value.model_fields_set:
                 return False
@@ -284,21 +262,9 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "是" if value else "否"
-    if value is None or value in ((), {}):
-        return "（无）"
-    if isinstance(value, tuple | list):
-        return "、".join(_shown(entry) for entry in value)
-    if isinstance(value, dict | BaseModel):
-        return "（一节）"
-    return str(value)
-
-
 def _put(data: dict[str, Any], key: str, value: Any) -> None:
     place: Any = data
-    parts = _parts(key)
+    parts = key_parts(key)
     for part, following in pairwise(parts):
         if isinstance(part, str):
             place = place.setdefault(part, [] if isinstance(following, int) else {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -21,7 +22,7 @@ from drg_engine.policy import (
     policy_schema,
 )
 
-__all__ = ["check", "explain", "show_list", "show_policy", "write_schema"]
+__all__ = ["check", "explain", "show_list", "show_policy", "write_page", "write_schema"]
 
 _TABLES = ("一节", "若干节")
 
@@ -45,12 +46,19 @@ def show_policy(name_or_path: str, *, every: bool) -> None:
     typer.echo(
         f"文件 {policy.file}，生效 {info.effective_from} 至 {until}，指纹 {policy.hash[:16]}"
     )
+    _show_files(policy)
     if info.notes:
         typer.echo(info.notes)
     rows = [row for row in policy.describe() if every or policy.was_written(row.key)]
     rows = [row for row in rows if not row.key.startswith("policy.")]
     headings = ("键", "名称", "值", "单位", "来源")
     show_table("", headings, [(r.key, r.title, r.value, r.unit, r.source) for r in rows])
+
+
+def _show_files(policy: Policy) -> None:
+    for key, table in policy.tables.items():
+        others = f"，另有 {table.other_times:,} 行不在有效期内" if table.other_times else ""
+        typer.echo(f"{key}：{table.name}，{len(table.rows):,} 行{others}")
 
 
 def check(path: Path, scheme: str | None) -> None:
@@ -64,6 +72,7 @@ def check(path: Path, scheme: str | None) -> None:
     unproven = sorted({row.key for row in rules if "示例" in row.source})
     typer.echo(f"{policy.file}：没有错误。{policy.title}")
     typer.echo(f"写明 {len(rules)} 项，用默认值 {len(rows) - len(said)} 项，指纹 {policy.hash}")
+    _show_files(policy)
     if scheme is not None:
         typer.echo(f"所列病组均在分组方案 {scheme} 中")
     if unproven:
@@ -102,6 +111,22 @@ def write_schema(out: Path | None) -> None:
     with written_aside(out) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
     typer.echo(f"已写入 {out}")
+
+
+def write_page(out: Path, names: Sequence[str]) -> None:
+    """Write the page of all parameters, policies side by side: HTML, or Markdown by the suffix."""
+    from drg_engine.policy_page import parameter_html, parameter_page
+
+    forms = {".html": parameter_html, ".htm": parameter_html, ".md": parameter_page}
+    form = forms.get(out.suffix.lower())
+    if form is None:
+        mend = f"可用：{'、'.join(forms)}"
+        fault = Fault(out.name, "扩展名不能用", found=out.suffix or "没有", mend=mend)
+        raise PolicyError("不能写出参数一览", [fault])
+    policies = [load_policy(name) for name in names or list_policies()]
+    with written_aside(out) as aside:
+        aside.write_text(form(policies), encoding="utf-8", newline="\n")
+    typer.echo(f"已写入 {out}：{len(policies)} 个政策")
 
 
 def _keys(key: str) -> list[KeyInfo]:

@@ -10,6 +10,8 @@ from typer.testing import CliRunner, Result
 
 from drg_engine.cli_policy import policy_app
 from drg_engine.errors import PolicyError
+from drg_engine.policy import catalogue, list_policies, load_policy
+from drg_engine.policy_page import parameter_page
 
 PAYMENT = Path(__file__).parent / "data" / "payment"
 HEAD = '[policy]\nname = "t"\ntitle = "试"\neffective_from = 2024-01-01\nsource = "示例"\n'
@@ -117,3 +119,49 @@ def test_schema(tmp_path: Path) -> None:
     path = tmp_path / "schema.json"
     assert run("schema", "--out", path).exit_code == 0
     assert json.loads(path.read_text(encoding="utf-8")) == schema
+
+
+def test_page_of_all_parameters(tmp_path: Path) -> None:
+    page = tmp_path / "参数.html"
+    assert run("page", "--out", page).exit_code == 0
+    text = page.read_text(encoding="utf-8")
+    for part in ("支付政策参数一览", "harbin_2023", "harbin_2024", "12252.7", "低倍率界值"):
+        assert part in text
+    assert "src=" not in text
+    assert "http" not in text
+    for key, info in catalogue().items():
+        if key != "sources" and info.range not in ("一节", "若干节"):
+            assert f"<code>{key}</code>" in text
+
+
+def test_page_escapes_what_a_policy_says(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(HEAD.replace("试", "<b>&") + "[rates]\n310 = 5.0\n", encoding="utf-8")
+    page = tmp_path / "x.html"
+    assert run("page", path, "--out", page).exit_code == 0
+    text = page.read_text(encoding="utf-8")
+    assert "&lt;b&gt;&amp;" in text
+    assert "<b>&" not in text
+
+
+def test_page_of_another_kind(tmp_path: Path) -> None:
+    assert "扩展名不能用" in told(run("page", "--out", tmp_path / "x.pdf"))
+
+
+def test_the_committed_page_is_current() -> None:
+    """Made by: drg-engine policy page --out drg_engine/policies/parameters.md."""
+    kept = Path(__file__).parents[1] / "drg_engine" / "policies" / "parameters.md"
+    made = parameter_page([load_policy(name) for name in list_policies()])
+    assert kept.read_text(encoding="utf-8") == made
+
+
+def test_show_and_check_tell_the_files_beside(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("病组,支付标准\nBR23,9000\nBR25,8000\n", encoding="utf-8")
+    path = tmp_path / "表.toml"
+    table = '[standard]\nmethod = "table"\nprices_file = "p.csv"\n'
+    path.write_text(HEAD + table, encoding="utf-8")
+    assert "standard.prices_file：p.csv，2 行" in run("show", path).output
+    assert "standard.prices_file：p.csv，2 行" in run("check", path).output
+    (tmp_path / "p.csv").write_text("病组,支付标准\nBR23,9000\nBR24X,8\n", encoding="utf-8")
+    words = told(run("check", path, "--scheme", "harbin_2024"))
+    assert "p.csv 第 3 行" in words

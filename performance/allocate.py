@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from drg_engine.errors import AllocationError, Fault
-from performance.cells import aggregate
 from performance.compliance import check_compliance
 from performance.control import Ledger, control_totals, exception_rows
-from performance.drg_part import (
-    DrgSurplus,
-    borne_costs,
-    drg_parts,
-    over_series,
-    quality_factors,
-)
+from performance.core import Core, compute
+from performance.drg_facts import DrgSurplus
+from performance.facts_build import Built, build_facts, counted_surplus
 from performance.inputs import Inputs, period_days
+from performance.pay_tables import person_pay, staff_parts, staff_pay
 from performance.plan import Plan
-from performance.points import UNKNOWN, department_points, points_of
-from performance.series import DepartmentParts, close_totals, series_pools, spread
-from performance.staff import pay_staff, staff_weights
+from performance.points import UNKNOWN, Points
+from performance.series import department_pools, head_funds, series_totals
 from performance.tables import SERIES
 from performance.words import decimal_text
+from performance.work import Work, work_points
 
 __all__ = ["Allocation", "allocate"]
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,24 +32,39 @@ class Allocation:
 
     item_points: department, series, source, item_code, item_version, item_name, item_class,
     quantity_e4, item_points_e4, coefficient_e4, share_e4, points_e6 (words by ``item_words``).
-    department_points: department, series, order_e6, execution_e6, points_e6.
+    department_points: department, series, order_e6, execution_e6, points_e6 and the other sources.
+    personal_points: department, series, staff_id ("" nobody), points_e6, where the plan keeps them.
     department_pools: one row a department and series: every factor, every part in fen
-    (points + drg − cost + quality + floor + bounds + single = pool) and the calculation in words.
-    staff_pay: one row a person.  series_totals: one row a series, how its money closes.
+    (points + formula + drg − cost + quality + quality_pool + floor + bounds + single = pool; pool =
+    staff + head_fund + department_single) and the calculation in words.
+    staff_pay: one row a post (person, department, series).  staff_parts: one row a post and part of
+    its pay.  person_pay: one row a person.  single_items: one row an item, how it was paid.
+    head_funds: one row a department and series, opening + kept − used = closing.
+    series_totals: one row a series, how its money closes.
     control_totals: what went in and what came out.  exceptions: what could not be placed.
-    findings: compliance (allocation.md §7).
+    findings: compliance (allocation.md §7), see :func:`performance.compliance.check_compliance`.
     """
 
-    item_points: pd.DataFrame
+    points: Points = field(repr=False)
     department_points: pd.DataFrame
+    personal_points: pd.DataFrame
     department_pools: pd.DataFrame
     staff_pay: pd.DataFrame
+    staff_parts: pd.DataFrame
+    person_pay: pd.DataFrame
+    single_items: pd.DataFrame
+    head_funds: pd.DataFrame
     series_totals: pd.DataFrame
     control_totals: pd.DataFrame
     exceptions: pd.DataFrame
     findings: pd.DataFrame
     plan_hash: str
     period: str | None
+
+    @property
+    def item_points(self) -> pd.DataFrame:
+        """Every product behind the points; made when it is first asked for."""
+        return self.points.table
 
     @property
     def paid_fen(self) -> int:
@@ -71,44 +79,46 @@ def allocate(plan: Plan, inputs: Inputs, drg_surplus: DrgSurplus | None = None) 
     inputs contradict the plan.  The result does not depend on the order of any input's rows.
     """
     _check_period(plan, inputs.period)
-    departments = inputs.departments
-    inside = inputs.period is not None and plan.model.points.out_of_period == "unknown"
-    period = period_days(inputs.period) if inside and inputs.period is not None else None
-    cells = aggregate(inputs.lines, inputs.items, departments, inputs.staff, period)
-    points = points_of(
-        cells,
-        inputs.items,
-        departments,
-        inputs.role_shares,
-        attribution=plan.model.points.attribution,
-        order_series=plan.model.points.order_series,
+    work = work_points(plan, inputs)
+    _refuse_unpooled(plan, work.by_department)
+    surplus = counted_surplus(plan, drg_surplus)
+    personal = work.personal if len(work.personal) else None
+    built = build_facts(plan, inputs, work.cells, work.items, work.by_department, personal, surplus)
+    core = compute(plan, built.facts)
+    names = [str(name) for name in inputs.departments["department_name"]]
+    pools = department_pools(plan, built.facts, core, names)
+    pay = staff_pay(plan, built.facts, core, built.posts)
+    totals = series_totals(plan, built.facts, core)
+    ledger = _told(plan, inputs, built, core, surplus, pools, pay)
+    control = control_totals(
+        plan, work.cells, work.points, work.by_department, inputs, totals, ledger
     )
-    by_department = department_points(points)
-    _refuse_unpooled(plan, by_department)
-    staff, absent = staff_weights(plan, inputs.staff, inputs.attendance)
-    ledger = Ledger()
-    ledger.absent(plan, absent)
-    parts, personal = _parts(plan, inputs, drg_surplus, staff, ledger)
-    pools, totals = series_pools(plan, inputs, by_department, staff, parts, personal, ledger)
-    known = pools[pools["department"] != UNKNOWN]
-    pay = pay_staff(plan, staff, known, personal)
-    ledger.staff(plan, departments, pay)
-    totals = close_totals(totals, pools, pay)
-    control = control_totals(plan, cells, points, by_department, inputs, totals, ledger)
-    findings = check_compliance(plan, inputs.items, cells, approved_and_paid(plan, totals))
-    exceptions = exception_rows([cells.exceptions, points.exceptions, ledger.frame()])
+    exceptions = exception_rows(
+        [work.cells.exceptions, work.points.exceptions, ledger.frame(), _left_out(surplus)]
+    )
     return Allocation(
-        item_points=points.table,
-        department_points=by_department,
+        points=work.points,
+        department_points=work.by_department,
+        personal_points=work.personal,
         department_pools=pools,
         staff_pay=pay,
+        staff_parts=staff_parts(plan, built.facts, core, built.posts),
+        person_pay=person_pay(pay),
+        single_items=built.singles,
+        head_funds=head_funds(plan, built.facts, core, names),
         series_totals=totals,
         control_totals=control,
         exceptions=exceptions,
-        findings=findings,
+        findings=_findings(plan, inputs, work, totals),
         plan_hash=plan.hash,
         period=inputs.period,
     )
+
+
+def _findings(plan: Plan, inputs: Inputs, work: Work, totals: pd.DataFrame) -> pd.DataFrame:
+    matters = [str(matter) for matter in inputs.single_items["matter"]]
+    approved = approved_and_paid(plan, totals)
+    return check_compliance(plan, work.items, work.cells, approved, matters)
 
 
 def approved_and_paid(plan: Plan, totals: pd.DataFrame) -> tuple[int, int]:
@@ -148,63 +158,43 @@ def _refuse_unpooled(plan: Plan, by_department: pd.DataFrame) -> None:
         raise AllocationError("点数没有对应的奖金池", faults)
 
 
-def _parts(
+def _told(
     plan: Plan,
     inputs: Inputs,
+    built: Built,
+    core: Core,
     surplus: DrgSurplus | None,
-    staff: pd.DataFrame,
-    ledger: Ledger,
-) -> tuple[DepartmentParts, pd.Series]:
-    """DRG parts, costs and single items of departments by series, and personal single items."""
-    departments = inputs.departments
-    quality, score, unscored = quality_factors(plan, departments, inputs.quality)
-    amount, drg, drg_words = drg_parts(plan, departments, surplus, score)
-    cost, cost_words, lost = borne_costs(plan, departments, inputs.costs)
-    ledger.departments(plan, inputs, surplus, unscored, lost)
-    present = spread(plan, departments, staff, "weight", np.float64, unknown=False)[:, :-1].T > 0
-    personal, single = _single_items(plan, inputs, present, ledger)
-    parts = DepartmentParts(
-        score=score,
-        quality=quality,
-        surplus=amount,
-        drg=over_series(plan, departments, present, drg, "DRG 部分"),
-        cost=over_series(plan, departments, present, cost, "承担成本"),
-        single=single,
-        drg_words=drg_words,
-        cost_words=cost_words,
-    )
-    return parts, personal
+    pools: pd.DataFrame,
+    pay: pd.DataFrame,
+) -> Ledger:
+    """Exceptions beside those of the charge lines."""
+    ledger = Ledger()
+    posts = built.facts.posts
+    absent = sorted({posts.ids[posts.person[i]] for i in core.weights.absent})
+    ledger.absent(plan, absent)
+    unscored = [built.facts.departments[i] for i in core.quality.missing]
+    ledger.departments(plan, inputs, surplus, unscored, built.lost_costs)
+    paid = built.singles["status"] == "paid"
+    ledger.single_items(inputs.single_items, paid, pd.Series(np.zeros(len(paid), dtype=bool)))
+    ledger.negative_points(plan, pools)
+    ledger.staff(plan, inputs.departments, pay)
+    return ledger
 
 
-def _single_items(
-    plan: Plan, inputs: Inputs, present: npt.NDArray[np.bool_], ledger: Ledger
-) -> tuple[pd.Series, Ints]:
-    """Personal single items by staff id, and those of departments by series (n, s); all fen."""
-    rows, staff = inputs.single_items, inputs.staff
-    person = rows["staff_id"] != ""
-    payable = staff["series"].isin(plan.series)
-    known = rows["staff_id"].isin(staff.loc[payable, "staff_id"])
-    personal = rows[person & known].groupby("staff_id")["amount_fen"].sum()
-    place = pd.Index(inputs.departments["department"]).get_indexer(pd.Index(rows["department"]))
-    named = (rows["series"] == "") | rows["series"].isin(plan.series)
-    whole = ~person & (place >= 0) & named
-    ledger.single_items(rows, person & known, whole)
-    shared, direct = _department_singles(plan, inputs, rows, whole, place)
-    single = over_series(plan, inputs.departments, present, shared, "科室单项") + direct
-    return personal, single
-
-
-def _department_singles(
-    plan: Plan, inputs: Inputs, rows: pd.DataFrame, whole: pd.Series, place: npt.NDArray[np.intp]
-) -> tuple[Ints, Ints]:
-    shared = np.zeros(len(inputs.departments), dtype=np.int64)
-    direct = np.zeros((len(inputs.departments), len(plan.series)), dtype=np.int64)
-    chosen = rows[whole]
-    for i, series, amount in zip(
-        place[whole.to_numpy()], chosen["series"], chosen["amount_fen"], strict=True
-    ):
-        if series == "":
-            shared[i] += amount
-        else:
-            direct[i, plan.series.index(series)] += amount
-    return shared, direct
+def _left_out(surplus: DrgSurplus | None) -> pd.DataFrame:
+    """Cases that the plan does not count in the DRG part, as exceptions."""
+    rows = [] if surplus is None else surplus.left_out.to_dict("records")
+    told = [
+        {
+            "kind": "病例不计入 DRG 部分",
+            "file": "cases",
+            "found": str(row["mark"]),
+            "rows": int(row["cases"]),
+            "quantity_e4": 0,
+            "amount_fen": int(row["surplus_fen"]),
+            "first_row": 0,
+            "message": "方案规定不计入（drg.cases）",
+        }
+        for row in rows
+    ]
+    return pd.DataFrame(told)

@@ -1,62 +1,35 @@
-"""The DRG part, borne costs and quality of a department (allocation.md §§4-5)."""
+"""The DRG part and borne costs of a department (allocation.md §4)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from drg_engine.errors import AllocationError, Fault
 from drg_engine.money import format_fen, share_out, to_fen
 from performance.columns import nearest
+from performance.facts import Facts
 from performance.plan import Plan
-from performance.plan_model import DrgKind, fen
+from performance.plan_keys import StepModel, fen
+from performance.plan_model_drg import DrgKind
 from performance.words import number_text
 
-__all__ = [
-    "DrgSurplus",
-    "borne_costs",
-    "drg_amount",
-    "drg_parts",
-    "over_series",
-    "quality_factor",
-    "quality_factors",
-]
+__all__ = ["DrgPart", "borne_costs", "cmi_factor", "drg_amount", "drg_part", "over_series"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class DrgSurplus:
-    """The DRG surplus of departments in fen.
+class DrgPart:
+    """DRG part of the departments (n): fen, the factor of their points, and words."""
 
-    basis: ``insurance`` (paid − charges) or ``cost`` (paid − cost), see payment.md §5.  table:
-    columns department (text) and surplus_fen (int64); rows of one department are summed.
-    """
-
-    basis: str
-    table: pd.DataFrame
-
-    @classmethod
-    def from_rollup(cls, rollup: pd.DataFrame, basis: str) -> DrgSurplus:
-        """From ``drg_engine.surplus.rollup(settlement, ["department"])``.
-
-        basis ``insurance`` takes surplus_fen, ``cost`` takes cost_surplus_fen.
-        """
-        column = {"insurance": "surplus_fen", "cost": "cost_surplus_fen"}[basis]
-        return cls(
-            basis,
-            pd.DataFrame(
-                {
-                    "department": rollup["department"].to_numpy(dtype=object),
-                    "surplus_fen": rollup[column].to_numpy(dtype=np.int64),
-                }
-            ),
-        )
+    amount_fen: Ints
+    factor: Floats
+    words: list[str]
 
 
 def drg_amount(surplus_fen: npt.ArrayLike, kind: DrgKind) -> Ints:
@@ -75,63 +48,102 @@ def drg_amount(surplus_fen: npt.ArrayLike, kind: DrgKind) -> Ints:
     return np.asarray(np.clip(part, low, high), dtype=np.int64)
 
 
-def quality_factor(score: float, kind: str, threshold: float | None) -> float:
-    """Factor of a score: ``multiply`` score/100; ``threshold`` so below it only."""
-    if kind == "none" or (kind == "threshold" and threshold is not None and score >= threshold):
-        return 1.0
-    return score / 100.0
+def cmi_factor(plan: Plan, facts: Facts) -> tuple[Floats, list[str]]:
+    """f(CMI) of every department, 1 without cases, and its words.
 
-
-def quality_factors(
-    plan: Plan, departments: pd.DataFrame, quality: pd.DataFrame
-) -> tuple[Floats, Floats, list[str]]:
-    """Factor and score of each department, and the departments without a score.
-
-    The score is NaN where there is none.  Raises AllocationError where the plan refuses that.
+    ``none``: 1; ``ratio``: CMI / target; ``ladder``: the rate of CMI / target.  Raises
+    AllocationError for a kind of department without a target.
     """
-    chosen = plan.model.quality
-    known = quality.set_index("department")["score_e4"]
-    score = departments["department"].map(known).to_numpy(dtype=np.float64) / 1e4
-    missing = [str(d) for d in departments["department"][np.isnan(score)]]
-    if chosen.kind == "none":
-        return np.ones(len(score)), score, []
-    if missing and chosen.missing == "refuse":
-        faults = [Fault("quality", "科室没有质量得分", found=name) for name in missing]
-        raise AllocationError("质量得分不全，方案要求停止", faults)
-    factor = [
-        1.0 if np.isnan(x) else quality_factor(float(x), chosen.kind, chosen.threshold)
-        for x in score
-    ]
-    return np.array(factor, dtype=np.float64), score, missing
+    drg, cmi = plan.model.drg, facts.drg.cmi
+    factor, words = np.ones(facts.n), [""] * facts.n
+    if drg.cmi not in ("ratio", "ladder"):
+        return factor, words
+    faults = []
+    for i, kind in enumerate(facts.kinds):
+        if np.isnan(cmi[i]):
+            continue
+        target = drg.cmi_target.get(kind, drg.cmi_target.get("*"))
+        if target is None:
+            faults.append(_open_kind(plan, facts.departments[i], kind, "drg.cmi_target"))
+            continue
+        ratio = float(cmi[i]) / target
+        factor[i] = ratio if drg.cmi == "ratio" else _rate(ratio, drg.cmi_steps)
+        words[i] = f"CMI {number_text(float(cmi[i]), 4)} ÷ {number_text(target, 4)}"
+        words[i] += f" = {number_text(ratio, 6)}"
+        if drg.cmi == "ladder":
+            words[i] += f"，系数 {number_text(factor[i])}"
+    if faults:
+        raise AllocationError("方案没有写明 CMI 目标", faults)
+    return factor, words
 
 
-def drg_parts(
-    plan: Plan, departments: pd.DataFrame, surplus: DrgSurplus | None, score: Floats
-) -> tuple[Ints, Ints, list[str]]:
-    """Surplus and DRG part of each department in fen, and the calculation in words.
+def _rate(ratio: float, steps: list[StepModel]) -> float:
+    for step in steps:
+        above = step.lower is None or ratio >= step.lower
+        if above and (step.upper is None or ratio < step.upper):
+            return step.rate
+    return 1.0
 
-    Raises AllocationError where the surplus is missing or of the wrong basis, or where the plan
-    names no share for a kind of department that has a surplus.
+
+def drg_part(plan: Plan, facts: Facts, score: Floats) -> DrgPart:
+    """DRG part of every department (allocation.md §4), before it is cut over the series.
+
+    ``split_pools`` and ``kpi_only`` have none here: the one divides the pool, the other is inside
+    the quality score.  Raises AllocationError where the plan leaves a kind of department open.
     """
-    zero = np.zeros(len(departments), dtype=np.int64)
+    drg = plan.model.drg
+    zero, one = np.zeros(facts.n, dtype=np.int64), np.ones(facts.n)
+    if drg.kind == "surplus_share":
+        amount, words = _surplus_shares(plan, facts, score)
+        return DrgPart(amount, one, words)
+    if drg.kind not in ("rw_price", "cmi_factor"):
+        return DrgPart(zero, one, [""] * facts.n)
+    factor, words = cmi_factor(plan, facts)
+    if drg.kind == "cmi_factor":
+        told = [f"点数 × {word}" if word else "" for word in words]
+        return DrgPart(zero, factor, told)
+    amount, words = _rw_prices(plan, facts, score, factor, words)
+    return DrgPart(amount, one, words)
+
+
+def _rw_prices(
+    plan: Plan, facts: Facts, score: Floats, factor: Floats, words: list[str]
+) -> tuple[Ints, list[str]]:
+    """ΣRW × yuan per RW × f(CMI), capped, and nothing below the quality gate."""
+    drg = plan.model.drg
+    price = float(drg.rw_price or 0.0)
+    amount = to_fen(facts.drg.rw * price * factor)
+    told = []
+    for i, word in enumerate(words):
+        if not facts.drg.rw[i]:
+            told.append("")
+            continue
+        text = f"ΣRW {number_text(float(facts.drg.rw[i]), 6)} × {number_text(price)}"
+        text += f" × f（{word}）" if word else ""
+        told.append(f"{text} = {format_fen(int(amount[i]))}")
+    if drg.rw_cap is not None:
+        cap = fen(drg.rw_cap)
+        for i in np.flatnonzero(amount > cap).tolist():
+            told[i] += f"，限额 {format_fen(cap)}"
+        amount = np.minimum(amount, cap)
+    gate = drg.quality_gate
+    if gate is not None:
+        for i in np.flatnonzero((score < gate) & (amount > 0)).tolist():
+            told[i] += f"，质量低于 {number_text(gate)} 分不予奖励"
+            amount[i] = 0
+    return amount, told
+
+
+def _surplus_shares(plan: Plan, facts: Facts, score: Floats) -> tuple[Ints, list[str]]:
     chosen = plan.model.drg
-    if chosen.kind == "none":
-        return zero, zero, [""] * len(departments)
-    if surplus is None or surplus.basis != chosen.surplus:
-        found = "没有给出" if surplus is None else _BASES.get(surplus.basis, surplus.basis)
-        wanted = _BASES[str(chosen.surplus)]
-        raise AllocationError(f"方案用{wanted}，实际{found}：请给出{wanted}")
-    summed = surplus.table.groupby("department")["surplus_fen"].sum()
-    amount = departments["department"].map(summed).fillna(0).to_numpy(dtype=np.int64)
-    part = zero.copy()
+    amount = facts.drg.surplus_fen
+    part = np.zeros(facts.n, dtype=np.int64)
     words, faults = [], []
-    for i, (name, kind_name) in enumerate(
-        zip(departments["department"], departments["kind"], strict=True)
-    ):
-        kind = plan.drg_kind(str(kind_name))
+    for i, (name, kind_name) in enumerate(zip(facts.departments, facts.kinds, strict=True)):
+        kind = plan.drg_kind(kind_name)
         if kind is None:
             if amount[i] != 0:
-                faults.append(_open_kind(plan, str(name), str(kind_name), "drg.shares"))
+                faults.append(_open_kind(plan, name, kind_name, "drg.shares"))
             words.append("")
             continue
         part[i] = drg_amount(amount[i : i + 1], kind)[0]
@@ -142,10 +154,7 @@ def drg_parts(
             part[i] = 0
     if faults:
         raise AllocationError("方案没有写明 DRG 份额", faults)
-    return amount, part, words
-
-
-_BASES = {"insurance": "医保盈亏", "cost": "成本盈亏"}
+    return part, words
 
 
 def _drg_words(surplus: int, part: int, kind: DrgKind, gated: bool, gate: float | None) -> str:
@@ -161,91 +170,80 @@ def _drg_words(surplus: int, part: int, kind: DrgKind, gated: bool, gate: float 
 
 
 def _open_kind(plan: Plan, department: str, kind: str, key: str) -> Fault:
-    near = nearest(kind, plan.model.drg.shares)
+    known = plan.model.drg.shares if key == "drg.shares" else plan.model.drg.cmi_target
+    near = nearest(kind, list(known))
     mend = f"请在 [{key}] 写明类型 {kind}，或写 '*'" + (f"；最接近 {near}" if near else "")
-    return Fault(plan.file, "科室类型没有份额", column=key, found=f"{department} {kind}", mend=mend)
+    what = "科室类型没有份额" if key == "drg.shares" else "科室类型没有目标"
+    return Fault(plan.file, what, column=key, found=f"{department} {kind}", mend=mend)
 
 
-def borne_costs(
-    plan: Plan, departments: pd.DataFrame, costs: pd.DataFrame
-) -> tuple[Ints, list[str], pd.DataFrame]:
-    """Borne costs of each department in fen, in words, and the cost rows of unknown departments.
+def borne_costs(plan: Plan, costs: Mapping[str, Ints], n: int) -> tuple[Ints, list[str]]:
+    """Borne costs of each department in fen, and in words.
 
-    Each row's amount × the borne share of its cost item is rounded once to the fen.  Raises
-    AllocationError where the plan names no share for a cost item.
+    Each subject's amount × its borne share is rounded once to the fen.  Raises AllocationError
+    where the plan names no share for a cost subject.
     """
-    total = np.zeros(len(departments), dtype=np.int64)
-    place = pd.Index(departments["department"]).get_indexer(pd.Index(costs["department"]))
-    unknown = costs[place < 0]
+    total = np.zeros(n, dtype=np.int64)
     chosen = plan.model.costs
     if chosen is None:
-        return total, [""] * len(departments), unknown
+        return total, [""] * n
     borne = chosen.borne
-    items = [str(item) for item in costs["cost_item"]]
     faults = [
         Fault(
             plan.file,
             "成本项目没有承担比例",
             column="costs.borne",
-            found=item,
-            mend=_near(item, borne),
+            found=subject,
+            mend=_near(subject, borne),
         )
-        for item in sorted(set(items))
-        if item not in borne and "*" not in borne
+        for subject in sorted(costs)
+        if subject not in borne and "*" not in borne
     ]
     if faults:
         raise AllocationError("方案没有写明成本的承担比例", faults)
-    share = np.array([borne.get(item, borne.get("*", 0.0)) for item in items], dtype=np.float64)
-    amount = to_fen(costs["amount_fen"].to_numpy(dtype=np.int64) / 100.0 * share)
-    pieces: list[list[str]] = [[] for _ in total]
-    for i, item, gross, rate, part in zip(
-        place, items, costs["amount_fen"], share, amount, strict=True
-    ):
-        if i >= 0:
-            total[i] += part
-            if part:
-                pieces[i].append(f"{item} {format_fen(gross)} × {number_text(float(rate))}")
+    pieces: list[list[str]] = [[] for _ in range(n)]
+    for subject, gross in sorted(costs.items()):
+        share = borne.get(subject, borne.get("*", 0.0))
+        part = to_fen(gross / 100.0 * share)
+        total += part
+        for i in np.flatnonzero(part):
+            pieces[i].append(f"{subject} {format_fen(int(gross[i]))} × {number_text(share)}")
     words = [
         f"承担成本 {' + '.join(p)} = {format_fen(int(t))}" if p else ""
         for p, t in zip(pieces, total, strict=True)
     ]
-    return total, words, unknown
+    return total, words
 
 
-def _near(item: str, borne: dict[str, float]) -> str:
-    near = nearest(item, borne)
+def _near(item: str, borne: Mapping[str, float]) -> str:
+    near = nearest(item, list(borne))
     return "请写明 0 至 1 的比例，或写 '*'" + (f"；最接近“{near}”" if near else "")
 
 
 def over_series(
-    plan: Plan,
-    departments: pd.DataFrame,
-    present: npt.NDArray[np.bool_],
-    amounts: Ints,
-    what: str,
-) -> npt.NDArray[np.int64]:
-    """Amounts of whole departments (fen, n) cut over the plan's series: int64 (n, series).
+    plan: Plan, facts: Facts, present: npt.NDArray[np.bool_], amounts: Ints, what: str
+) -> Ints:
+    """Amounts of whole departments (fen, n) cut over the plan's series: int64 (s, n).
 
-    present: whether a department has staff at work in a series (bool, n × series); the share of a
+    present: whether a department has staff at work in a series (bool, (s, n)); the share of a
     series that it has none in goes to its other series in proportion.  Where it has staff in none
-    of the series named, the plan's shares stand.  Rows sum to the amount exactly.  Raises
+    of the series named, the plan's shares stand.  Columns sum to the amount exactly.  Raises
     AllocationError where the plan names no shares for the kind of a department with an amount.
     """
-    cut = np.zeros((len(departments), len(plan.series)), dtype=np.int64)
+    cut = np.zeros((len(plan.series), facts.n), dtype=np.int64)
     faults = []
     for i in np.flatnonzero(amounts):
-        kind = str(departments["kind"].iloc[i])
+        kind = facts.kinds[i]
         shares = plan.amount_shares(kind)
         if shares is None:
-            name = f"{departments['department'].iloc[i]} {kind}"
             mend = f"请写 [department_amounts.{kind}]，或 [department_amounts.'*']"
+            name = f"{facts.departments[i]} {kind}"
             faults.append(Fault(plan.file, f"{what}没有系列份额", found=name, mend=mend))
             continue
         weights = np.array([shares.get(series, 0.0) for series in plan.series])
-        if (weights * present[i]).sum() > 0:
-            weights = weights * present[i]
-        order: Sequence[int] = range(len(plan.series))
-        cut[i] = share_out(int(amounts[i]), weights, list(order))
+        if (weights * present[:, i]).sum() > 0:
+            weights = weights * present[:, i]
+        cut[:, i] = share_out(int(amounts[i]), weights, np.arange(len(plan.series)))
     if faults:
         raise AllocationError("方案没有写明科室整体金额在各系列间的份额", faults)
     return cut

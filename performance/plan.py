@@ -7,23 +7,26 @@ import datetime as dt
 import hashlib
 import json
 import tomllib
-import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 
 from drg_engine.errors import Fault, PlanError
-from performance.columns import nearest
-from performance.plan_model import DrgKind, PlanModel, SeriesModel, fen
-from performance.tables import KINDS
+from performance.formula_parse import parse_formula
+from performance.formula_tree import Field, Node, nodes_of
+from performance.plan_check import cross_faults
+from performance.plan_describe import described_keys, validation_fault
+from performance.plan_keys import fen
+from performance.plan_model import PlanModel, SeriesModel
+from performance.plan_model_drg import DrgKind
+from performance.table_list import KINDS
 
-__all__ = ["Plan", "check_plan", "describe_plan", "load_plan", "parse_plan"]
+__all__ = ["Plan", "check_plan", "describe_plan", "list_plans", "load_plan", "parse_plan"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,39 @@ class Plan:
         stated = self.model.pool.approved_total
         return sum(pools.values()) if stated is None else fen(stated)
 
+    def formula(self, text: str, scope: str) -> tuple[Node, str]:
+        """The tree of one of the plan's formulas, and its text for telling faults."""
+        return parse_formula(text, scope), text
+
+    def formula_fields(self, text: str, scope: str) -> set[str]:
+        """Ids of the fields that a formula names."""
+        tree, _ = self.formula(text, scope)
+        return {node.name for node in nodes_of(tree) if isinstance(node, Field)}
+
+    def formulas(self) -> list[tuple[str, str, str]]:
+        """Every formula of the plan: key, scope and text."""
+        found = [
+            (f"series.{name}.formula", "department", series.formula)
+            for name, series in self.model.series.items()
+            if series.formula is not None
+        ]
+        if self.model.quality.formula is not None:
+            found.append(("quality.formula", "quality", self.model.quality.formula))
+        found += [
+            (f"staff.sub_pools[{i}].formula", "staff", pool.formula)
+            for i, pool in enumerate(self.model.staff.sub_pools)
+            if pool.formula is not None
+        ]
+        return found
+
+    def kinds(self, names: list[str]) -> set[str]:
+        """Canonical kinds of department (外科 is surgery)."""
+        return {KINDS.get(name, name) for name in names}
+
+    def prices(self, series: SeriesModel) -> dict[str, float]:
+        """Fixed prices by department code or canonical kind."""
+        return {KINDS.get(name, name): price for name, price in series.prices.items()}
+
     def holds_on(self, day: dt.date) -> bool:
         """Whether the plan is in force on a day: [effective_from, effective_to)."""
         head = self.model.plan
@@ -94,7 +130,8 @@ def parse_plan(data: bytes, file: str = "plan.toml") -> Plan:
     except UnicodeDecodeError as error:
         raise PlanError(f"{file} 不是 UTF-8 编码", [Fault(file, "请另存为 UTF-8")]) from error
     except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"{file} 不是合法的 TOML", [Fault(file, str(error))]) from error
+        mend = "中文名称作键时要加引号，如 [drg.shares.'外科']；文字值要加引号"
+        raise PlanError(f"{file} 不是合法的 TOML", [Fault(file, str(error), mend=mend)]) from error
     return check_plan(raw, file)
 
 
@@ -103,9 +140,9 @@ def check_plan(raw: Mapping[str, Any], file: str = "plan.toml") -> Plan:
     try:
         model = PlanModel.model_validate(_canonical_kinds(copy.deepcopy(dict(raw))))
     except ValidationError as error:
-        faults = [_fault(file, dict(item)) for item in error.errors(include_url=False)]
+        faults = [validation_fault(file, dict(item)) for item in error.errors(include_url=False)]
         raise PlanError(f"分配方案 {file} 有 {len(faults)} 处错误", faults) from error
-    faults = list(_cross_faults(model, file))
+    faults = list(cross_faults(model, file))
     if faults:
         raise PlanError(f"分配方案 {file} 有 {len(faults)} 处错误", faults)
     return Plan(model, _content_hash(model), file)
@@ -113,7 +150,8 @@ def check_plan(raw: Mapping[str, Any], file: str = "plan.toml") -> Plan:
 
 def _canonical_kinds(raw: dict[str, Any]) -> dict[str, Any]:
     """Chinese kinds of department (外科) under their canonical names."""
-    for table in (raw.get("department_amounts"), _section(raw, "drg").get("shares")):
+    drg = _section(raw, "drg")
+    for table in (raw.get("department_amounts"), drg.get("shares"), drg.get("cmi_target")):
         if isinstance(table, dict):
             for name in [name for name in table if name in KINDS]:
                 table.setdefault(KINDS[name], table.pop(name))
@@ -130,203 +168,17 @@ def _content_hash(model: PlanModel) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _cross_faults(model: PlanModel, file: str) -> Iterator[Fault]:
-    """What no section can see alone."""
-    if not model.series:
-        yield Fault(file, "至少要有一个系列", column="series", mend="请加 [series.doctor]")
-    for name, series in model.series.items():
-        key = f"series.{name}"
-        budget = series.value == "budget"
-        if budget and model.pool.source == "plan" and series.pool is None:
-            yield Fault(file, "未写奖金池", column=f"{key}.pool", mend="请写金额（元）")
-        if model.pool.source == "inputs" and series.pool is not None:
-            mend = "pool.source = inputs 时请删去"
-            yield Fault(file, "奖金池已取自本期表", column=f"{key}.pool", mend=mend)
-        if name == "administration" and series.basis == "points":
-            yield Fault(file, "行政没有工作点数", column=f"{key}.basis", mend="请改为 staff")
-        if not budget and (model.quality.deduction == "redistribute"):
-            mend = "固定单价的系列请用 withhold"
-            yield Fault(file, "没有可再分的奖金池", column="quality.deduction", mend=mend)
-        if not budget and model.bounds is not None:
-            yield Fault(
-                file, "固定单价没有可保底封顶的总额", column="bounds", mend="请删去 [bounds]"
-            )
-    yield from _funding_faults(model, file)
-    yield from _share_faults(model, file)
-
-
-def _funding_faults(model: PlanModel, file: str) -> Iterator[Fault]:
-    outside = [
-        name
-        for name, section in (
-            ("drg", model.drg),
-            ("single_items", model.single_items),
-        )
-        if section.funding == "outside"
-    ]
-    fixed = [str(name) for name, series in model.series.items() if series.value == "fixed"]
-    if (outside or fixed) and model.pool.approved_total is None:
-        yield Fault(
-            file,
-            "有盘外资金或固定单价，总额不封闭",
-            column="pool.approved_total",
-            found="、".join(outside + fixed),
-            mend="请写批准的发放总额（元）",
-        )
-
-
-def _share_faults(model: PlanModel, file: str) -> Iterator[Fault]:
-    for kind, shares in model.department_amounts.items():
-        key = f"department_amounts.{kind}"
-        if abs(sum(shares.values()) - 1) > 1e-9:
-            found = f"{sum(shares.values()):g}"
-            yield Fault(file, "份额合计不是 1", column=key, found=found, mend="请改为合计 1")
-        for name in shares:
-            if name not in model.series:
-                near = nearest(name, model.series)
-                mend = f"请加 [series.{name}]" + (f"，或改为 {near}" if near else "")
-                yield Fault(file, "方案没有这个系列", column=key, found=name, mend=mend)
-
-
-_WORDS = {
-    "missing": ("必填的键没有写", "引擎不替医院作这个选择，请写明"),
-    "extra_forbidden": ("不认识的键", "请删去或改名"),
-    "float_type": ("应为数字", "不要加引号"),
-    "string_type": ("应为文字", "请加引号"),
-    "list_type": ("应为列表", '写作 ["post", "title"]'),
-    "date_type": ("应为日期", "写作 2026-10-01，不加引号"),
-    "model_type": ("应为一节", "写作 [节名] 及其下的键"),
-    "dict_type": ("应为一节", "写作 [节名] 及其下的键"),
-    "string_pattern_mismatch": ("写法不对", "只用英文字母、数字和下划线"),
-    "string_too_short": ("不能为空", "请填写"),
-    "finite_number": ("不是有限的数", "请改为普通数字"),
-}
-_BOUNDS = {
-    "greater_than_equal": ("小于允许的最小值", "ge"),
-    "less_than_equal": ("大于允许的最大值", "le"),
-}
-
-
-def _fault(file: str, error: dict[str, Any]) -> Fault:
-    """One fault of the model's validation in Chinese."""
-    kind, place = str(error["type"]), [str(part) for part in error["loc"]]
-    found = None if isinstance(error["input"], dict) else str(error["input"])[:80]
-    key = ".".join(part for part in place if part != "[key]")
-    message, mend = _WORDS.get(kind, ("写法不对", str(error["msg"])))
-    if kind == "missing":
-        found = None
-        mend = "；".join(filter(None, [_described(place), mend]))
-    elif kind == "extra_forbidden":
-        near = nearest(place[-1], _known_names(place[:-1]))
-        found, mend = place[-1], f"最接近的键是 {near}" if near else mend
-    elif kind == "literal_error":
-        expected = str(error["ctx"]["expected"]).replace(" or ", "、").replace("'", "")
-        near = nearest(str(error["input"]), expected.replace("、", ",").split(","))
-        message, mend = (
-            "不在可选值之内",
-            f"可用：{expected}" + (f"；最接近 {near.strip()}" if near else ""),
-        )
-    elif kind in _BOUNDS:
-        message, bound = _BOUNDS[kind]
-        mend = f"界限 {error['ctx'][bound]:g}"
-    elif kind == "value_error":
-        message, found, mend = str(error["ctx"]["error"]), None, "请改正"
-    return Fault(file, message, column=key, found=found, mend=mend)
-
-
-def _models(annotation: Any) -> Iterable[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
-
-
-def _model_at(place: list[str]) -> type[BaseModel] | None:
-    """The section model that a key path leads into; names of series and kinds are passed over."""
-    model: type[BaseModel] | None = PlanModel
-    for part in place:
-        field = model.model_fields.get(part) if model is not None else None
-        if field is not None:
-            model = next(iter(_models(field.annotation)), None)
-    return model
-
-
-def _known_names(place: list[str]) -> list[str]:
-    model = _model_at(place)
-    return [] if model is None else list(model.model_fields)
-
-
-def _described(place: list[str]) -> str:
-    model = _model_at(place[:-1])
-    field = None if model is None else model.model_fields.get(place[-1])
-    return "" if field is None else str(field.description)
-
-
 def describe_plan() -> pd.DataFrame:
     """Every key a plan may hold.
 
     Returns columns key, description, unit, range, default, source (text, Chinese).
     """
-    rows = list(_keys(PlanModel, ""))
-    return pd.DataFrame(rows, columns=["key", "description", "unit", "range", "default", "source"])
+    return described_keys()
 
 
-def _keys(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, ...]]:
-    for name, field in model.model_fields.items():
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        key = f"{prefix}{name}"
-        inner = next(iter(_models(field.annotation)), None)
-        yield (
-            key,
-            str(field.description),
-            str(extra.get("unit", "")),
-            _range(field),
-            _default(field),
-            str(extra.get("source", "")),
-        )
-        if inner is not None:
-            star = ".*" if get_origin(field.annotation) is dict else ""
-            yield from _keys(inner, f"{key}{star}.")
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "必填"
-    if field.default is None or isinstance(field.default, BaseModel):
-        return "不写"
-    if field.default == {}:
-        return "空"
-    return str(field.default).replace("'", '"')
-
-
-def _range(field: FieldInfo) -> str:
-    metadata = list(field.metadata)
-    choices, bounds, dates = _annotation(field.annotation)
-    metadata += bounds
-    low = next((m.ge for m in metadata if getattr(m, "ge", None) is not None), None)
-    high = next((m.le for m in metadata if getattr(m, "le", None) is not None), None)
-    if choices:
-        return " | ".join(choices)
-    if dates:
-        return "日期"
-    return "" if low is None and high is None else f"{low:g} 至 {high:g}"
-
-
-def _annotation(annotation: Any) -> tuple[list[str], list[Any], bool]:
-    """Choices, bounds and whether it is a date, out of a type annotation."""
-    origin = get_origin(annotation)
-    if origin is Literal:
-        return [str(choice) for choice in get_args(annotation)], [], False
-    if annotation is dt.date:
-        return [], [], True
-    choices: list[str] = []
-    bounds: list[Any] = []
-    is_date = False
-    if origin is Annotated:
-        for part in annotation.__metadata__:
-            bounds += part.metadata if isinstance(part, FieldInfo) else []
-    if origin in (Union, types.UnionType, list, dict, Annotated):
-        parts = get_args(annotation)
-        for part in parts[1:] if origin is dict else parts:
-            more = _annotation(part)
-            choices, bounds, is_date = choices + more[0], bounds + more[1], is_date or more[2]
-    return choices, bounds, is_date
+def list_plans() -> list[str]:
+    """Names of the example plans that come with the package, sorted."""
+    folder = resources.files("performance") / "plans"
+    return sorted(
+        p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
+    )

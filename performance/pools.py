@@ -3,20 +3,22 @@
 **How the budget closes.**  For a series with a ``budget``::
 
     stage total   = pool − reserve − single items (within) + DRG parts (outside) − costs (outside)
+                    − quality pool
     subtotal      = points × department coefficient × v + DRG part − borne cost
     withhold      : v is found so that Σ max(0, subtotal)          = stage total; the quality
                     deductions then stay with the hospital
     redistribute  : v is found so that Σ max(0, subtotal, quality) = stage total; what one
                     department loses by quality, the others gain through v
-    department pool = the result, clipped to floor and cap where the plan has them,
-                      ± single items of the department
+    department pool = the result + its part of the quality pool, clipped to floor and cap where the
+                      plan has them, ± single items of the department
 
-With DRG parts *within* the pool, Σ subtotal = pool, so v absorbs them; *outside*, they add to the
-stage total, so v does not move.  A series with a ``fixed`` price takes v as given and its total
-floats.  The stage is cut to the fen by the largest remainder; the column ``points_fen`` takes the
-remainder, so that in every row the parts equal the department pool exactly::
+With a formula of the plan, subtotal = slope × v + addend.  With DRG parts *within* the pool,
+Σ subtotal = pool, so v absorbs them; *outside*, they add to the stage total, so v does not move.  A
+series with a ``fixed`` or ``baseline`` price takes v as given and its total floats.  The stage is
+cut to the fen by the largest remainder; the column ``points_fen`` takes the remainder, so that in
+every row the parts equal the department pool exactly::
 
-    points + DRG − cost + quality + floor + bounds + single items = department pool
+    points + formula + DRG − cost + quality + quality pool + floor + bounds + single items = pool
 """
 
 from __future__ import annotations
@@ -40,33 +42,44 @@ Mask = npt.NDArray[np.bool_]
 class SeriesInput:
     """What one series' departments (n, sorted by code) bring.
 
-    weights: points × department coefficient, or staff coefficients (float64, >= 0).  drg_fen,
-    cost_fen, single_fen: int64 fen.  quality: factor, 1 where it does nothing.  low_fen, high_fen:
-    floor and cap against history in fen (float64, 0 and inf where there is none).
+    weights: points × department coefficient, or staff coefficients, or a formula's slope in v
+    (float64; >= 0 but in a formula).  formula_fen, drg_fen, cost_fen, single_fen: int64 fen.
+    on_points, on_total: quality factors of the points and of the whole, 1 where they do nothing.
+    pool_weights: shares of the quality pool.  low_fen, high_fen: floor and cap against history in
+    fen (float64, 0 and inf where there is none).
     """
 
     label: str
     departments: tuple[str, ...]
     weights: Floats
+    formula_fen: Ints
     drg_fen: Ints
     cost_fen: Ints
     single_fen: Ints
-    quality: Floats
+    on_points: Floats
+    on_total: Floats
+    pool_weights: Floats
     low_fen: Floats
     high_fen: Floats
+
+    @property
+    def net_fen(self) -> Ints:
+        """What does not depend on v."""
+        return self.formula_fen + self.drg_fen - self.cost_fen
 
 
 @dataclass(frozen=True)
 class SeriesResult:
     """Parts of each department's pool in fen (int64, n); they sum to ``pool_fen`` row by row.
 
-    value: yuan per point.  withheld_fen: quality deductions kept by the hospital.  factor: the one
-    factor t of floor and cap, 1 where the plan has none.
+    value: yuan per point (n,).  withheld_fen: quality deductions kept by the hospital.  factor: the
+    one factor t of floor and cap, 1 where the plan has none.
     """
 
-    value: float
+    value: Floats
     points_fen: Ints
     quality_fen: Ints
+    quality_pool_fen: Ints
     floor_fen: Ints
     bounds_fen: Ints
     pool_fen: Ints
@@ -118,68 +131,68 @@ def clip_to_total(raw: Floats, low: Floats, high: Floats, total: float) -> tuple
     moving = raw > 0
     edges = np.concatenate([low[moving] / raw[moving], high[moving] / raw[moving]])
     edges = np.unique(edges[np.isfinite(edges)])
-
-    def result(factor: float) -> Floats:
-        return np.clip(raw * factor, low, high)
-
-    sums = np.array([result(edge).sum() for edge in edges])
+    sums = np.clip(raw * edges[:, None], low, high).sum(axis=1)
     below = int(np.searchsorted(sums, total, side="left"))
     if below == 0:
-        start, left = 0.0, total - float(result(0.0).sum())
+        start, left = 0.0, total - float(np.clip(raw * 0.0, low, high).sum())
     else:
         start, left = float(edges[below - 1]), total - float(sums[below - 1])
     middle = start + 1.0 if below == len(edges) else (start + float(edges[below])) / 2
     free = moving & (raw * middle > low) & (raw * middle < high)
     slope = float(raw[free].sum())
     factor = start + (left / slope if slope > 0 else 0.0)
-    return factor, result(factor)
+    return factor, np.clip(raw * factor, low, high)
 
 
 def share_series(
     given: SeriesInput,
     *,
     stage_fen: int | None,
-    price: float | None,
+    quality_pool_fen: int,
+    price: Floats | None,
     floor: str,
     redistribute: bool,
-    quality_on_points: bool,
     bounded: bool,
 ) -> SeriesResult:
     """Share one series' money over its departments.
 
-    stage_fen: the stage total of a budget; None with ``price`` (yuan per point) for a fixed value.
-    floor: ``zero`` or ``refuse``.  Raises AllocationError, naming the departments, where the money
-    cannot be shared as the plan says.
+    stage_fen: the stage total of a budget, without its quality pool; None with ``price`` (yuan per
+    point, n) for a fixed value.  floor: ``zero`` or ``refuse``.  Raises AllocationError, naming the
+    departments, where the money cannot be shared as the plan says.
     """
-    net = (given.drg_fen - given.cost_fen).astype(np.float64)
     if stage_fen is None:
-        value, stage, stays = _fixed(given, float(price or 0.0), net, floor)
+        value = np.zeros(len(given.weights)) if price is None else price
+        stage, stays = _fixed(given, value, floor)
     else:
-        if stage_fen < 0:
-            raise AllocationError(
-                f"{given.label}：奖金池不足以支付预留和单项，差 {format_fen(-stage_fen)} 元"
-            )
-        quality = given.quality if redistribute else np.ones(len(net))
-        scale = np.ones(len(net)) if quality_on_points else quality
-        value, stage, stays = _budget(given, quality, scale, net, stage_fen, floor)
-    points, effect, shortage = _parts(given, value, stage, stays, redistribute, quality_on_points)
+        value, stage, stays = _budget(given, stage_fen, floor, redistribute)
+    points, effect, shortage = _parts(given, value, stage, stays, redistribute)
     result = stage if redistribute else stage + effect
     withheld = 0 if redistribute else -int(effect.sum())
     if withheld < 0 and stage_fen is not None:
         raise AllocationError(
             f"{given.label}：质量加分合计超出扣减 {format_fen(-withheld)} 元，请改用 redistribute"
         )
+    extra = _quality_pool(given, quality_pool_fen)
+    result = result + extra
     factor, bounds = _bounds(given, result) if bounded else (1.0, np.zeros_like(result))
     pool = result + bounds + given.single_fen
     _refuse_negative(given, pool)
-    return SeriesResult(value, points, effect, shortage, bounds, pool, withheld, factor)
+    return SeriesResult(
+        value, points, effect, extra, shortage, bounds, pool, withheld, factor
+    )  # fmt: skip
 
 
 def _budget(
-    given: SeriesInput, quality: Floats, scale: Floats, net: Floats, total: int, floor: str
-) -> tuple[float, Ints, Mask]:
-    """Value (yuan), stage in fen, and the departments that stay above zero."""
-    slopes, addends = given.weights * quality, net * scale
+    given: SeriesInput, total: int, floor: str, redistribute: bool
+) -> tuple[Floats, Ints, Mask]:
+    """Value (yuan, n), stage in fen, and the departments that stay above zero."""
+    if total < 0:
+        raise AllocationError(
+            f"{given.label}：奖金池不足以支付预留和单项，差 {format_fen(-total)} 元"
+        )
+    slopes, addends = given.weights, given.net_fen.astype(np.float64)
+    if redistribute:
+        slopes, addends = slopes * given.on_points * given.on_total, addends * given.on_total
     try:
         value, stays = point_value(slopes, addends, float(total), floor=floor == "zero")
     except ValueError as error:
@@ -191,39 +204,50 @@ def _budget(
         _refuse(given, raw)
     raw = np.where(stays, np.maximum(raw, 0.0), 0.0)
     stage = share_out(total, raw, list(given.departments))
-    return value / 100.0, stage, stays
+    return np.full(len(raw), value / 100.0), stage, stays
 
 
-def _fixed(given: SeriesInput, price: float, net: Floats, floor: str) -> tuple[float, Ints, Mask]:
-    stage = to_fen(given.weights * price) + net.astype(np.int64)
+def _fixed(given: SeriesInput, price: Floats, floor: str) -> tuple[Ints, Mask]:
+    stage = to_fen(given.weights * price) + given.net_fen
     if floor == "refuse":
         _refuse(given, stage.astype(np.float64))
-    stays = stage >= 0
-    return price, np.maximum(stage, 0), stays
+    return np.maximum(stage, 0), stage >= 0
 
 
 def _parts(
-    given: SeriesInput, value: float, stage: Ints, stays: Mask, redistribute: bool, on_points: bool
+    given: SeriesInput, value: Floats, stage: Ints, stays: Mask, redistribute: bool
 ) -> tuple[Ints, Ints, Ints]:
     """Points part, quality effect and what lifts a department to zero, in fen.
 
-    redistribute: points + DRG − cost + quality + lift = stage; withhold: without the quality.
+    redistribute: points + net + quality + lift = stage; withhold: without the quality.
     """
     worth = given.weights * value
-    net = given.drg_fen - given.cost_fen
+    net = given.net_fen
     if redistribute:
-        base = worth if on_points else worth + net / 100.0
-        effect = to_fen(base * (given.quality - 1.0))
+        plain = worth + net / 100.0
+        effect = to_fen((worth * given.on_points + net / 100.0) * given.on_total - plain)
         points = stage - net - effect
     else:
-        points = stage - net
         effect = np.zeros_like(stage)
+        points = stage - net
     points = np.where(stays, points, to_fen(worth))
     shortage = stage - points - net - effect
     if not redistribute:
-        base_fen = np.where(shortage == 0, points, np.maximum(stage, 0)) if on_points else stage
-        effect = to_fen(base_fen / 100.0 * given.quality) - base_fen
+        base = np.where(shortage == 0, points, np.maximum(stage, 0))
+        after = to_fen(base / 100.0 * given.on_points) + (stage - base)
+        after = to_fen(after / 100.0 * given.on_total)
+        effect = np.maximum(after, 0) - stage
     return points, effect, shortage
+
+
+def _quality_pool(given: SeriesInput, total: int) -> Ints:
+    if not total:
+        return np.zeros(len(given.weights), dtype=np.int64)
+    if not given.pool_weights.sum() > 0:
+        raise AllocationError(
+            f"{given.label}：质量奖金池 {format_fen(total)} 元，而得分合计为 0，无法分配"
+        )
+    return share_out(total, given.pool_weights, list(given.departments))
 
 
 def _bounds(given: SeriesInput, result: Ints) -> tuple[float, Ints]:

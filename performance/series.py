@@ -1,296 +1,235 @@
-"""How each series' money goes to its departments, and the proof that it closes (see pools.py)."""
+"""Tables of a computed month: department pools with the calculation in words, and totals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drg_engine.errors import AllocationError, Fault
-from drg_engine.money import to_fen
-from performance.control import Ledger
-from performance.inputs import Inputs
+from performance.core import Core
+from performance.facts import Facts
+from performance.formula_columns import department_columns
+from performance.formula_show import show_formula
+from performance.formula_tree import Field
+from performance.month_money import SeriesCore
 from performance.plan import Plan
-from performance.plan_model import fen
 from performance.points import UNKNOWN
-from performance.pools import SeriesInput, SeriesResult, share_series
-from performance.staff import head_fund
-from performance.tables import SERIES
-from performance.words import pool_words
+from performance.pool_words import pool_words
+from performance.table_list import SERIES
+from performance.words import number_text
 
-__all__ = ["DepartmentParts", "close_totals", "series_pools", "spread"]
+__all__ = ["department_pools", "head_funds", "series_totals"]
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class DepartmentParts:
-    """What departments (n) bring to every series (s); drg, cost and single int64 fen (n, s)."""
-
-    score: Floats
-    quality: Floats
-    surplus: Ints
-    drg: Ints
-    cost: Ints
-    single: Ints
-    drg_words: list[str]
-    cost_words: list[str]
-
-
-def series_pools(
-    plan: Plan,
-    inputs: Inputs,
-    by_department: pd.DataFrame,
-    staff: pd.DataFrame,
-    parts: DepartmentParts,
-    personal: pd.Series,
-    ledger: Ledger,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Department pools of all series, and how each series closes."""
-    person_series = staff.set_index("staff_id")["series"]
-    personal_by_series = personal.groupby(person_series.reindex(personal.index)).sum()
-    frame = _frame(plan, inputs, by_department, staff, parts)
-    ledger.negative_points(plan, frame)
-    columns = {name: frame[name].to_numpy() for name in _GIVEN}
-    ids, of_series = (frame[name].to_numpy(dtype=object) for name in ("department", "series"))
-    results, totals = [], []
-    for series in plan.series:
-        rows = np.flatnonzero(of_series == series)
-        own = {name: values[rows] for name, values in columns.items()}
-        given = SeriesInput(SERIES[series], tuple(str(d) for d in ids[rows]), **own)
-        result, total = _share(plan, inputs, series, given, int(personal_by_series.get(series, 0)))
-        results.append(result)
-        totals.append(total)
-    return _with_results(plan, frame, results), pd.DataFrame(totals)
-
-
-_GIVEN = (
-    "weights",
-    "drg_fen",
-    "cost_fen",
-    "single_fen",
-    "quality",
-    "low_fen",
-    "high_fen",
-)
-
-
-def _share(
-    plan: Plan, inputs: Inputs, series: str, given: SeriesInput, personal: int
-) -> tuple[SeriesResult, dict[str, object]]:
-    """Share one series' money, and what its line of the totals says."""
-    model = plan.model
-    pool, reserve = _pool_and_reserve(plan, inputs, series)
-    outside, stage = _stage(plan, series, given, pool - reserve, personal)
-    result = share_series(
-        given,
-        stage_fen=stage,
-        price=plan.series_model(series).price,
-        floor=model.pool.floor,
-        redistribute=model.quality.deduction == "redistribute",
-        quality_on_points=model.quality.applies_to == "points",
-        bounded=model.bounds is not None,
-    )
-    if stage is None:
-        pool = int(result.pool_fen.sum()) + personal
-    return result, {
-        "series": series,
-        "label": SERIES[series],
-        "pool_fen": pool,
-        "outside_fen": outside,
-        "approved_fen": pool + outside,
-        "reserve_fen": reserve,
-        "personal_single_fen": personal,
-        "withheld_fen": result.withheld_fen if stage is not None else 0,
-        "weight": float(given.weights.sum()),
-        "value": result.value,
-        "bounds_factor": result.factor,
-    }
-
-
-def _pool_and_reserve(plan: Plan, inputs: Inputs, series: str) -> tuple[int, int]:
-    """The series' pool and its reserve in fen; both 0 for a fixed price."""
-    model = plan.series_model(series)
-    if model.value == "fixed":
-        return 0, 0
-    if plan.model.pool.source == "plan":
-        pool = fen(model.pool or 0.0)
-    else:
-        known = inputs.pool.set_index("series")["amount_fen"]
-        if series not in known.index:
-            fault = Fault("pool", "本期奖金池表没有这个系列", found=SERIES[series], mend="请加一行")
-            raise AllocationError("缺少奖金池", [fault])
-        pool = int(known[series])
-    reserve = fen(model.reserve) + int(to_fen(pool / 100.0 * model.reserve_share))
-    return pool, reserve
-
-
-def _stage(
-    plan: Plan, series: str, given: SeriesInput, free: int, personal: int
-) -> tuple[int, int | None]:
-    """Money from outside the pool, and the stage total (None for a fixed price), in fen.
-
-    free: pool less reserve.
-    """
-    model = plan.model
-    if plan.series_model(series).value == "fixed":
-        return 0, None
-    drg, cost = int(given.drg_fen.sum()), int(given.cost_fen.sum())
-    single = int(given.single_fen.sum()) + personal
-    outside, stage = 0, free
-    if model.drg.funding == "outside":
-        outside, stage = outside + drg, stage + drg
-    if model.costs is not None and model.costs.funding == "outside":
-        outside, stage = outside - cost, stage - cost
-    if model.single_items.funding == "outside":
-        outside += single
-    else:
-        stage -= single
-    return outside, stage
-
-
-def _frame(
-    plan: Plan,
-    inputs: Inputs,
-    by_department: pd.DataFrame,
-    staff: pd.DataFrame,
-    parts: DepartmentParts,
-) -> pd.DataFrame:
-    """Rows of the departments that have anything in a series, series by series.
-
-    UNKNOWN is the last row of a series where the plan withholds its share.
-    """
-    table, size = inputs.departments, len(plan.series)
-    points = spread(plan, table, by_department, "points_e6", np.int64, unknown=True)
-    weights = spread(plan, table, staff, "weight", np.float64, unknown=False)
-    low, high = _history(plan, inputs)
-    coefficient = np.append(table["coefficient_e4"].to_numpy(np.float64) / 1e4, 1.0)
-    if plan.model.points.department_coefficient == "ignore":
-        coefficient[:] = 1.0
-    amounts = {
-        name: np.vstack([values, np.zeros((1, size), dtype=np.int64)]).T
-        for name, values in (("drg", parts.drg), ("cost", parts.cost), ("single", parts.single))
-    }
-    by_staff = np.array([plan.series_model(s).basis == "staff" for s in plan.series])[:, None]
-    active = np.logical_or.reduce([points != 0, *(values != 0 for values in amounts.values())])
-    active |= by_staff & (weights > 0)
-    withhold = plan.model.points.unknown == "withhold"
-    active[:, -1] &= withhold & ~by_staff[:, 0]
-    series, row = np.nonzero(active)
-    base = np.where(by_staff, weights, np.maximum(points, 0) / 1e6)
-    return pd.DataFrame(
-        {
-            "department": np.append(table["department"].to_numpy(object), UNKNOWN)[row],
-            "department_name": np.append(table["department_name"].to_numpy(object), _LOST)[row],
-            "kind": np.append(table["kind"].to_numpy(object), "")[row],
-            "series": np.array(plan.series, dtype=object)[series],
-            "basis": np.where(by_staff[series, 0], "staff", "points").astype(object),
-            "points_e6": points[series, row],
-            "staff_weight": weights[series, row],
-            "coefficient": coefficient[row],
-            "weights": (base * coefficient)[series, row],
-            "surplus_fen": np.append(parts.surplus, 0)[row],
-            **{f"{name}_fen": values[series, row] for name, values in amounts.items()},
-            "quality_score": np.append(parts.score, np.nan)[row],
-            "quality": np.append(parts.quality, 1.0)[row],
-            "low_fen": low[series, row],
-            "high_fen": high[series, row],
-            "drg_words": np.array([*parts.drg_words, ""], dtype=object)[row],
-            "cost_words": np.array([*parts.cost_words, ""], dtype=object)[row],
-        }
-    )
-
 
 _LOST = "未知科室（留存待查）"
 
 
-def spread(
-    plan: Plan,
-    departments: pd.DataFrame,
-    frame: pd.DataFrame,
-    column: str,
-    kind: type[np.int64] | type[np.float64],
-    *,
-    unknown: bool,
-) -> npt.NDArray[Any]:
-    """Sums of a column as (series, departments + 1); rows of unknown departments go last.
+def department_pools(plan: Plan, facts: Facts, core: Core, names: list[str]) -> pd.DataFrame:
+    """One row a department and series: every factor, every part in fen, and the words.
 
-    Rows of a series that is not the plan's, and without ``unknown`` those of departments that
-    nobody knows, are left aside (they are told among the exceptions).
+    points + formula + drg − cost + quality + quality_pool + floor + bounds + single = pool;
+    pool = staff + head_fund + department_single, or, for UNKNOWN, what is withheld.
     """
-    whole = np.zeros((len(plan.series), len(departments) + 1), dtype=kind)
-    row = pd.Index(departments["department"]).get_indexer(pd.Index(frame["department"]))
-    series = pd.Index(plan.series).get_indexer(pd.Index(frame["series"]))
-    keep = (series >= 0) & ((row >= 0) | unknown)
-    np.add.at(whole, (series[keep], row[keep]), frame[column].to_numpy()[keep])
-    return whole
+    frames = [
+        _series(plan, facts, core, s, one, names)
+        for s, one in enumerate(core.series)
+        if len(one.rows)
+    ]
+    if not frames:
+        return pd.DataFrame(columns=[*_COLUMNS, "words"])
+    return pd.concat(frames, ignore_index=True)
 
 
-def _history(plan: Plan, inputs: Inputs) -> tuple[Floats, Floats]:
-    """Floor and cap in fen against history; a department without history has neither."""
-    bounds, past = plan.model.bounds, inputs.history
-    known = spread(plan, inputs.departments, past.assign(n=1), "n", np.int64, unknown=False) > 0
-    amount = spread(plan, inputs.departments, past, "amount_fen", np.int64, unknown=False)
-    if bounds is None:
-        known = np.zeros_like(known)
-    low = np.where(known, amount * (0.0 if bounds is None else bounds.floor), 0.0)
-    high = np.where(known, amount * (0.0 if bounds is None else bounds.cap), np.inf)
-    return low, high
+def _series(
+    plan: Plan, facts: Facts, core: Core, s: int, one: SeriesCore, names: list[str]
+) -> pd.DataFrame:
+    n, rows, given, result = facts.n, one.rows, one.given, one.result
+    series = plan.series[s]
+    lost = rows == n
+    at = np.where(lost, 0, rows)
 
+    def mine(values: npt.NDArray[np.generic], missing: object) -> npt.NDArray[np.generic]:
+        return np.append(values, np.array([missing], dtype=values.dtype))[rows]
 
-def _with_results(plan: Plan, frame: pd.DataFrame, results: list[SeriesResult]) -> pd.DataFrame:
-    """The rows with what each series' sharing gave, in the same order, and the words."""
-    names = ("points_fen", "quality_fen", "floor_fen", "bounds_fen", "pool_fen")
-    columns = {name: np.concatenate([getattr(r, name) for r in results]) for name in names}
-    value = np.concatenate([np.full(len(r.pool_fen), r.value) for r in results])
-    fund = [head_fund(plan.model.staff, int(p)) for p in columns["pool_fen"]]
-    lost = frame["department"].to_numpy(dtype=object) == UNKNOWN
-    funds = np.where(lost, 0, np.array(fund, dtype=np.int64))
-    frame = frame.rename(columns={"weights": "weight", "quality": "quality_factor"})
-    frame = frame.assign(
-        value=value,
-        **columns,
-        head_fund_fen=funds,
-        staff_fen=np.where(lost, 0, columns["pool_fen"] - funds),
+    def words(texts: list[str]) -> npt.NDArray[np.object_]:
+        return np.array([*texts, ""], dtype=object)[rows]
+
+    fund = np.where(lost, 0, core.pay.head_fund_fen[s][at])
+    borne = np.where(lost, 0, core.department_single_fen[s][at])
+    base = plan.series_model(series).base_value
+    coefficient = facts.coefficient[rows]
+    frame = pd.DataFrame(
+        {
+            "department": np.array([*facts.departments, UNKNOWN], dtype=object)[rows],
+            "department_name": np.array([*names, _LOST], dtype=object)[rows],
+            "kind": np.array([*facts.kinds, ""], dtype=object)[rows],
+            "series": series,
+            "basis": plan.series_model(series).basis,
+            "points_e6": facts.points_e6[s][rows],
+            "staff_weight": mine(core.staff_weight[s], 0.0),
+            "coefficient": coefficient,
+            "drg_factor": mine(core.drg.factor, 1.0),
+            "weight": given.weights,
+            "surplus_fen": mine(facts.drg.surplus_fen, 0),
+            "rw": mine(facts.drg.rw, 0.0),
+            "cases": mine(facts.drg.cases, 0.0),
+            "cmi": mine(facts.drg.cmi, np.nan),
+            "quality_score": mine(core.quality.score, np.nan),
+            "quality_factor": given.on_points * given.on_total,
+            "value": result.value,
+            "base_value": np.nan if base is None else base,
+            "value_ratio": np.nan if base is None else result.value / base,
+            "points_fen": result.points_fen,
+            "formula_fen": given.formula_fen,
+            "drg_fen": given.drg_fen,
+            "cost_fen": given.cost_fen,
+            "quality_fen": result.quality_fen,
+            "quality_pool_fen": result.quality_pool_fen,
+            "floor_fen": result.floor_fen,
+            "bounds_fen": result.bounds_fen,
+            "single_fen": given.single_fen,
+            "pool_fen": result.pool_fen,
+            "head_fund_fen": fund,
+            "department_single_fen": borne,
+            "staff_fen": np.where(lost, 0, result.pool_fen - fund - borne),
+        }
     )
-    words = [pool_words(row) for row in frame.to_dict("records")]
-    return frame.assign(words=words).drop(
-        columns=["drg_words", "cost_words", "low_fen", "high_fen"]
-    )
+    frame["drg_words"] = _drg_words(core, one, words)
+    frame["cost_words"] = np.where(frame["cost_fen"] != 0, words(core.cost_words), "")
+    frame["quality_words"] = words(core.quality.words)
+    frame["formula_words"] = words(_formula_words(plan, facts, core, s))
+    told = [pool_words(row) for row in frame.to_dict("records")]
+    if one.mean is not None:
+        told = [f"按均值 {number_text(one.mean)} 元发放，个人合计"] * len(frame)
+    kept = frame.drop(columns=["drg_words", "cost_words", "quality_words", "formula_words"])
+    return kept.assign(words=told)
 
 
-def close_totals(totals: pd.DataFrame, pools: pd.DataFrame, pay: pd.DataFrame) -> pd.DataFrame:
-    """Add what was paid and kept to the totals, and prove that they close to the fen.
+def _drg_words(
+    core: Core, one: SeriesCore, words: Callable[[list[str]], npt.NDArray[np.object_]]
+) -> npt.NDArray[np.object_]:
+    told = words(core.drg.words)
+    given = one.given
+    inpatient = (given.drg_fen != 0) & (told == "")
+    whole = float(given.drg_fen.sum()) / 100.0
+    return np.where(inpatient, f"住院部分 {number_text(whole, 2)} 按 RW 分", told)
 
-    approved = staff + personal single items + head funds + UNKNOWN + quality withheld + reserve.
+
+def _formula_words(plan: Plan, facts: Facts, core: Core, s: int) -> list[str]:
+    """The plan's formula with each department's own figures in place of its fields."""
+    text = plan.series_model(plan.series[s]).formula
+    if text is None:
+        return [""] * facts.n
+    tree, _ = plan.formula(text, "department")
+    columns = department_columns(facts, s)
+    one = core.series[s]
+    value = float(one.result.value[0]) if len(one.result.value) else 0.0
+    told = []
+    for i in range(facts.n):
+
+        def figure(node: Field, i: int = i) -> str:
+            if node.name == "value":
+                return number_text(value)
+            column = columns.get((node.name, node.key))
+            return show_formula(node) if column is None else number_text(float(column[i]), 6)
+
+        told.append(f"{show_formula(tree)}：{show_formula(tree, figure)}")
+    return told
+
+
+_COLUMNS = (
+    "department", "department_name", "kind", "series", "basis", "points_e6", "staff_weight",
+    "coefficient", "drg_factor", "weight", "surplus_fen", "rw", "cases", "cmi", "quality_score",
+    "quality_factor", "value", "base_value", "value_ratio", "points_fen", "formula_fen", "drg_fen",
+    "cost_fen", "quality_fen", "quality_pool_fen", "floor_fen", "bounds_fen", "single_fen",
+    "pool_fen", "head_fund_fen", "department_single_fen", "staff_fen",
+)  # fmt: skip
+
+
+def series_totals(plan: Plan, facts: Facts, core: Core) -> pd.DataFrame:
+    """One row a series: where its money came from and where it went, to the fen.
+
+    approved + fund_used = staff + personal single items + head's funds + UNKNOWN + quality withheld
+    + reserve.
     """
+    rows = []
+    for s, one in enumerate(core.series):
+        given, result, name = one.given, one.result, plan.series[s]
+        base = plan.series_model(name).base_value
+        value = float(result.value[0]) if len(result.value) else 0.0
+        if np.ptp(result.value) > 0 if len(result.value) else False:
+            weight = float(given.weights.sum())
+            value = float((given.weights * result.value).sum()) / weight if weight else 0.0
+        fund = int(core.pay.head_fund_fen[s].sum())
+        borne = int(core.department_single_fen[s].sum())
+        lost = int(result.pool_fen[one.rows == facts.n].sum())
+        row = {
+            "series": name,
+            "label": SERIES[name],
+            "pool_fen": one.pool_fen,
+            "outside_fen": one.outside_fen,
+            "approved_fen": one.pool_fen + one.outside_fen,
+            "fund_used_fen": one.fund_used_fen,
+            "reserve_fen": one.reserve_fen,
+            "personal_single_fen": one.personal_fen,
+            "withheld_fen": result.withheld_fen,
+            "quality_pool_total_fen": one.quality_pool_fen,
+            "weight": float(given.weights.sum()),
+            "value": value if one.mean is None else one.mean,
+            "base_value": np.nan if base is None else base,
+            "value_ratio": np.nan if base is None else value / base,
+            "bounds_factor": result.factor,
+            **{f"department_{part}_fen": int(amount.sum()) for part, amount in _parts(one).items()},
+            "department_head_fund_fen": fund,
+            "unknown_fen": lost,
+            "staff_fen": int(result.pool_fen.sum()) - lost - fund - borne,
+        }
+        out = sum(int(str(row[column])) for column in _OUT)
+        row["difference_fen"] = one.pool_fen + one.outside_fen + one.fund_used_fen - out
+        rows.append(row)
+    return pd.DataFrame(rows)
 
-    def summed(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-        whole = frame.groupby("series")[names].sum()
-        return whole.reindex(totals["series"], fill_value=0).reset_index(drop=True)
 
-    names = ("points", "drg", "cost", "quality", "floor", "bounds", "single", "pool", "head_fund")
-    parts = summed(pools, [f"{name}_fen" for name in names])
-    columns = {f"department_{name}_fen": parts[f"{name}_fen"] for name in names}
-    lost = pools[pools["department"] == UNKNOWN]
-    columns["unknown_fen"] = summed(lost, ["pool_fen"])["pool_fen"]
-    columns["staff_fen"] = summed(pay, ["average_fen", "performance_fen"]).sum(axis=1)
-    totals = totals.assign(**columns)
-    kept = ["reserve_fen", "withheld_fen", "unknown_fen", "department_head_fund_fen"]
-    out = totals[[*kept, "staff_fen", "personal_single_fen"]].sum(axis=1)
-    totals = totals.assign(difference_fen=totals["approved_fen"] - out)
-    _prove(totals, pools)
-    return totals
+_OUT = (
+    "reserve_fen", "withheld_fen", "unknown_fen", "department_head_fund_fen", "staff_fen",
+    "personal_single_fen",
+)  # fmt: skip
 
 
-def _prove(totals: pd.DataFrame, pools: pd.DataFrame) -> None:
-    parts = (
-        pools["points_fen"] + pools["drg_fen"] - pools["cost_fen"] + pools["quality_fen"]
-        + pools["floor_fen"] + pools["bounds_fen"] + pools["single_fen"]
-    )  # fmt: skip
-    if (totals["difference_fen"] != 0).any() or (parts != pools["pool_fen"]).any():
-        raise AllocationError("内部错误：各级金额不闭合，请报告此问题")
+def _parts(one: SeriesCore) -> dict[str, Ints]:
+    given, result = one.given, one.result
+    return {
+        "points": result.points_fen,
+        "formula": given.formula_fen,
+        "drg": given.drg_fen,
+        "cost": given.cost_fen,
+        "quality": result.quality_fen,
+        "quality_pool": result.quality_pool_fen,
+        "floor": result.floor_fen,
+        "bounds": result.bounds_fen,
+        "single": given.single_fen,
+        "pool": result.pool_fen,
+    }
+
+
+def head_funds(plan: Plan, facts: Facts, core: Core, names: list[str]) -> pd.DataFrame:
+    """Head's funds of departments by series in fen: opening + kept − used = closing.
+
+    Closing is the next month's opening (table head_funds).  Only rows with anything in them.
+    """
+    opening, kept, used = facts.opening_fen, core.pay.head_fund_fen, core.fund_used_fen
+    s, i = np.nonzero((opening != 0) | (kept != 0) | (used != 0))
+    return pd.DataFrame(
+        {
+            "department": np.array([*facts.departments, ""], dtype=object)[i],
+            "department_name": np.array([*names, ""], dtype=object)[i],
+            "series": np.array([*plan.series, ""], dtype=object)[s],
+            "opening_fen": opening[s, i],
+            "kept_fen": kept[s, i],
+            "used_fen": used[s, i],
+            "closing_fen": (opening + kept - used)[s, i],
+        }
+    ).sort_values(["department", "series"], kind="stable", ignore_index=True)

@@ -2,72 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from drg_engine.errors import AllocationError, Fault
-from drg_engine.money import format_fen, share_out, to_fen
+from drg_engine.money import format_fen, to_fen
+from performance.cutting import cut_groups, cut_pool
+from performance.facts import Facts, Posts
+from performance.formula_columns import staff_columns
+from performance.formula_eval import evaluate
 from performance.plan import Plan
-from performance.plan_model import StaffModel
-from performance.words import number_text
+from performance.plan_keys import fen
+from performance.plan_model_staff import FixedModel, MeanModel, SubPoolModel
 
-__all__ = ["administration_pay", "cut_pool", "head_fund", "pay_staff", "staff_weights"]
+__all__ = [
+    "Part",
+    "StaffPay",
+    "Weights",
+    "administration_pay",
+    "cut_pool",
+    "mean_pay",
+    "pay_staff",
+    "staff_weights",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def cut_pool(total: int, weights: npt.ArrayLike, ids: list[str], remainder: str) -> Ints:
-    """Cut a pool (fen, >= 0) by weights: ``largest`` remainder, or the remainder to the ``first``.
+@dataclass(frozen=True)
+class Weights:
+    """Coefficient, attendance as the plan takes it, and weight = both × share of the post (m).
 
-    Ties, and who is first, go by id.  The sum of the parts is the pool.  Raises ValueError where
-    the weights sum to 0 with a pool above 0.
+    ratio: days present / days due with what is missing filled in.  score: personal score, filled
+    in.  absent: places of posts without attendance.
     """
-    if remainder == "largest":
-        return share_out(total, weights, ids)
-    shares = np.asarray(weights, dtype=np.float64)
-    whole = float(shares.sum())
-    if total and whole <= 0:
-        raise ValueError("份额合计为 0，无法分配")
-    if not total:
-        return np.zeros(len(shares), dtype=np.int64)
-    exact = total * (shares / whole)
-    parts = np.floor(exact + exact * 2.0**-50).astype(np.int64)
-    earning = np.flatnonzero(shares > 0)
-    first = min(earning, key=lambda i: ids[i])
-    parts[first] += total - int(parts.sum())
-    return parts
+
+    coefficient: Floats
+    attendance: Floats
+    weight: Floats
+    ratio: Floats
+    days: Floats
+    score: Floats
+    absent: npt.NDArray[np.intp]
 
 
-def staff_weights(
-    plan: Plan, staff: pd.DataFrame, attendance: pd.DataFrame
-) -> tuple[pd.DataFrame, list[str]]:
-    """Each person's combined coefficient, attendance and weight (their product).
+@dataclass(frozen=True)
+class Part:
+    """One part of the pay of the posts: what each got (fen, m) and by which weight."""
 
-    Returns the staff table with columns coefficient, attendance and weight (float64), and those
-    without attendance.  Raises AllocationError, naming each person, where the plan refuses a person
-    without attendance or one present for more days than due.
+    kind: str
+    name: str
+    weight: Floats
+    amount_fen: Ints
+    whole_fen: Ints
+
+
+@dataclass(frozen=True)
+class StaffPay:
+    """Pay of the posts (m) and what the departments keep ((s, n)), all int64 fen."""
+
+    average_fen: Ints
+    performance_fen: Ints
+    head_fund_fen: Ints
+    parts: list[Part] = field(default_factory=list)
+
+
+def staff_weights(plan: Plan, posts: Posts) -> Weights:
+    """Each post's combined coefficient, attendance and weight.
+
+    Raises AllocationError, naming each person, where the plan refuses a person without attendance,
+    one present for more days than due, or one without a score that the plan uses.
     """
     chosen = plan.model.staff
-    known = attendance.set_index("staff_id")
-    due = staff["staff_id"].map(known["days_due_e4"]).to_numpy(dtype=np.float64)
-    present = staff["staff_id"].map(known["days_present_e4"]).to_numpy(dtype=np.float64)
-    missing = np.isnan(due)
-    above = present > due
-    faults = _attendance_faults(chosen, staff, missing, above)
+    missing = np.isnan(posts.attendance)
+    above = np.nan_to_num(posts.attendance) > 1.0
+    faults = _attendance_faults(plan, posts, missing, above)
+    no_score = np.isnan(posts.score) & (posts.series >= 0)
+    if _uses_score(plan) and chosen.missing_score == "refuse":
+        faults += [
+            Fault("staff_scores", "没有个人得分", found=posts.ids[posts.person[i]])
+            for i in np.flatnonzero(no_score)
+        ]
     if faults:
-        raise AllocationError("考勤不合方案要求", faults)
-    if chosen.above_full == "cap":
-        present = np.where(above, due, present)
+        raise AllocationError("考勤或个人得分不合方案要求", faults)
     full = chosen.missing_attendance == "full"
-    ratio = np.where(missing, 1.0 if full else 0.0, present / due)
-    days = np.where(missing, _full_days(due) if full else 0.0, present / 1e4)
-    factor = {"ratio": ratio, "days": days, "ignore": np.ones(len(staff))}[chosen.attendance]
-    coefficient = _combined(chosen, staff)
-    result = staff.assign(coefficient=coefficient, attendance=factor, weight=coefficient * factor)
-    absent = [] if chosen.attendance == "ignore" else [str(s) for s in staff["staff_id"][missing]]
-    return result, absent
+    ratio = np.where(missing, 1.0 if full else 0.0, posts.attendance)
+    days = np.where(missing, _full_days(posts.days_due) if full else 0.0, posts.days_present)
+    if chosen.above_full == "cap":
+        ratio = np.minimum(ratio, 1.0)
+        days = np.where(above, posts.days_due, days)
+    score = np.where(np.isnan(posts.score), 100.0, posts.score)
+    filled = Weights(posts.share, ratio, ratio, ratio, days, score, np.flatnonzero(missing))
+    coefficient = _combined(chosen.coefficients, chosen.combine, posts, filled)
+    factor = _attended(chosen.attendance, filled)
+    absent = np.flatnonzero(missing & (chosen.attendance != "ignore"))
+    weight = coefficient * factor * posts.share
+    return Weights(coefficient, factor, weight, ratio, days, score, absent)
+
+
+def _uses_score(plan: Plan) -> bool:
+    chosen = plan.model.staff
+    lists = [chosen.coefficients, *(pool.coefficients or [] for pool in chosen.sub_pools)]
+    formulas = [pool.formula for pool in chosen.sub_pools if pool.formula]
+    named = any("personal_score" in plan.formula_fields(text, "staff") for text in formulas)
+    return named or any("score" in names for names in lists)
+
+
+def _attended(how: str, weights: Weights) -> Floats:
+    one = np.ones(len(weights.ratio))
+    return {"ratio": weights.ratio, "days": weights.days, "ignore": one}[how]
 
 
 def _full_days(due: Floats) -> float:
@@ -76,117 +123,189 @@ def _full_days(due: Floats) -> float:
     if not len(known):
         return 1.0
     days, count = np.unique(known, return_counts=True)
-    return float(days[np.argmax(count)]) / 1e4
+    return float(days[np.argmax(count)])
 
 
-def _combined(chosen: StaffModel, staff: pd.DataFrame) -> Floats:
-    columns = [staff[f"{name}_coefficient_e4"].to_numpy(np.float64) for name in chosen.coefficients]
-    if not columns:
-        return np.ones(len(staff))
-    stacked = np.stack(columns) / 1e4
-    return np.asarray(stacked.prod(axis=0) if chosen.combine == "product" else stacked.sum(axis=0))
+def _combined(names: Sequence[str], combine: str, posts: Posts, weights: Weights) -> Floats:
+    columns = {
+        "post": posts.post,
+        "title": posts.title,
+        "attendance": weights.ratio,
+        "score": weights.score / 100.0,
+        "evaluation": posts.evaluation,
+        "satisfaction": posts.satisfaction,
+        "points": posts.points,
+    }
+    chosen = [columns[name] for name in names]
+    if not chosen:
+        return np.ones(posts.m)
+    stacked = np.stack(chosen)
+    return np.asarray(stacked.prod(axis=0) if combine == "product" else stacked.sum(axis=0))
 
 
 def _attendance_faults(
-    chosen: StaffModel,
-    staff: pd.DataFrame,
-    missing: npt.NDArray[np.bool_],
-    above: npt.NDArray[np.bool_],
+    plan: Plan, posts: Posts, missing: npt.NDArray[np.bool_], above: npt.NDArray[np.bool_]
 ) -> list[Fault]:
-    if chosen.attendance == "ignore":
+    chosen = plan.model.staff
+    uses = chosen.attendance != "ignore" or "attendance" in chosen.coefficients
+    if not uses and not any(p.attendance or p.formula or p.coefficients for p in chosen.sub_pools):
         return []
     faults = []
-    if chosen.missing_attendance == "refuse":
-        faults += [
-            Fault("attendance", "没有考勤", found=str(name)) for name in staff["staff_id"][missing]
-        ]
-    if chosen.above_full == "refuse":
-        faults += [
-            Fault(
-                "attendance", "实际出勤多于应出勤", found=str(name), mend="请改正，或在方案中允许"
-            )
-            for name in staff["staff_id"][above]
-        ]
+    for bad, refused, message, mend in (
+        (missing, chosen.missing_attendance == "refuse", "没有考勤", "请补考勤"),
+        (above, chosen.above_full == "refuse", "实际出勤多于应出勤", "请改正，或在方案中允许"),
+    ):
+        names = sorted({posts.ids[posts.person[i]] for i in np.flatnonzero(bad)}) if refused else []
+        faults += [Fault("attendance", message, found=name, mend=mend) for name in names]
     return faults
 
 
-def pay_staff(
-    plan: Plan, weighted: pd.DataFrame, pools: pd.DataFrame, single: pd.Series
-) -> pd.DataFrame:
-    """Share the department pools among the staff.
+class _Rest:
+    """What is left of every group's money while the plan's steps go on."""
 
-    weighted: from :func:`staff_weights`.  pools: columns department, series, pool_fen.  single:
-    personal single items in fen by staff id.  Returns one row a person with average_fen,
-    performance_fen, single_fen and total_fen, the calculation in words; the head's fund of each
-    department is what the pool has over its staff (see :func:`head_fund`).  Raises AllocationError
-    naming every department that has money and nobody to receive it.
+    def __init__(self, plan: Plan, facts: Facts, weights: Weights, money: Ints) -> None:
+        self.plan, self.facts, self.weights = plan, facts, weights
+        self.n = facts.n
+        posts = facts.posts
+        known = (posts.series >= 0) & (posts.department >= 0)
+        self.group = np.where(known, posts.series * self.n + posts.department, -1)
+        self.left = money.ravel().copy()
+        self.rank = posts.person
+        self.present = (weights.weight > 0) & known
+        self.average = np.zeros(posts.m, dtype=np.int64)
+        self.performance = np.zeros(posts.m, dtype=np.int64)
+        self.fund = np.zeros(self.left.shape, dtype=np.int64)
+        self.parts: list[Part] = []
+
+    def cut(self, money: Ints, weights: Floats, kind: str, name: str) -> Ints:
+        """Cut group money by weight; what a group has nobody for stays in the rest."""
+        known = self.group >= 0
+        whole = np.bincount(self.group[known], weights=weights[known], minlength=len(money))
+        money = np.where(whole > 0, money, 0)
+        amount = cut_groups(money, weights, self.group, self.rank, self.plan.model.staff.remainder)
+        self.left = self.left - money
+        of_post = np.where(known, money[self.group], 0)
+        self.parts.append(Part(kind, name, weights, amount, of_post))
+        return amount
+
+
+def pay_staff(plan: Plan, facts: Facts, weights: Weights, money: Ints) -> StaffPay:
+    """Share the departments' money (fen, (s, n)) among the posts in the plan's order.
+
+    Raises AllocationError naming every department that has money and nobody to receive it, or too
+    little for its fixed amounts.
     """
+    rest = _Rest(plan, facts, weights, money)
     chosen = plan.model.staff
-    staff = weighted.sort_values(
-        ["department", "series", "staff_id"], kind="stable", ignore_index=True
-    )
-    groups = staff.groupby(["department", "series"], sort=True).indices
-    average = np.zeros(len(staff), dtype=np.int64)
-    performance = np.zeros(len(staff), dtype=np.int64)
-    words = np.full(len(staff), "", dtype=object)
+    for step in chosen.order:
+        if step == "fixed":
+            for entry in chosen.fixed:
+                _fixed(rest, entry)
+        elif step == "head_fund":
+            fund = to_fen(rest.left / 100.0 * chosen.head_fund_share)
+            rest.fund += fund
+            rest.left = rest.left - fund
+        elif step == "average" and chosen.average_share:
+            even = to_fen(rest.left / 100.0 * chosen.average_share)
+            heads = np.where(rest.present, facts.posts.share, 0.0)
+            rest.average += rest.cut(even, heads, "average", "平均")
+        elif step == "sub_pools":
+            _sub_pools(rest)
+    _refuse_left(rest)
+    return StaffPay(
+        rest.average, rest.performance, rest.fund.reshape(money.shape), rest.parts
+    )  # fmt: skip
+
+
+def _fixed(rest: _Rest, entry: FixedModel) -> None:
+    posts = rest.facts.posts
+    named = np.array([not entry.titles or t in entry.titles for t in posts.titles], dtype=bool)
+    named &= rest.present
+    if entry.share is not None:
+        money = to_fen(rest.left / 100.0 * entry.share)
+        rest.average += rest.cut(money, np.where(named, posts.share, 0.0), "fixed", entry.name)
+        return
+    factor = rest.weights.ratio if entry.attendance == "apply" else np.ones(posts.m)
+    each = to_fen(fen(entry.amount or 0.0) / 100.0 * posts.share * factor)
+    amount = np.where(named, each, 0)
+    known = rest.group >= 0
+    whole = np.zeros(len(rest.left), dtype=np.int64)
+    np.add.at(whole, rest.group[known], amount[known])
+    short = np.flatnonzero(whole > rest.left)
+    if len(short):
+        faults = [
+            Fault(
+                _place(rest, int(g)), "余额不足以支付固定份额",
+                found=f"{entry.name} {format_fen(int(whole[g]))} 元，余 "
+                f"{format_fen(int(rest.left[g]))} 元",
+            )
+            for g in short
+        ]  # fmt: skip
+        raise AllocationError("固定份额超过科室奖金", faults)
+    rest.left = rest.left - whole
+    rest.average += amount
+    of_post = np.where(known, whole[rest.group], 0)
+    rest.parts.append(Part("fixed", entry.name, factor, amount, of_post))
+
+
+def _sub_pools(rest: _Rest) -> None:
+    pools = rest.plan.model.staff.sub_pools or [SubPoolModel(name="绩效", share=1.0)]
+    groups = len(rest.left)
+    if len(pools) == 1:
+        cut = rest.left[:, None]
+    else:
+        count = len(pools)
+        group = np.repeat(np.arange(groups), count)
+        shares = np.tile(np.array([pool.share for pool in pools]), groups)
+        place = np.tile(np.arange(count), groups)
+        cut = cut_groups(rest.left, shares, group, place, "largest").reshape(groups, count)
+    for i, pool in enumerate(pools):
+        weights = _pool_weights(rest, pool)
+        rest.performance += rest.cut(cut[:, i], weights, "sub_pool", pool.name)
+
+
+def _pool_weights(rest: _Rest, pool: SubPoolModel) -> Floats:
+    plan, posts, filled = rest.plan, rest.facts.posts, rest.weights
+    chosen = plan.model.staff
+    if pool.formula:
+        tree, text = plan.formula(pool.formula, "staff")
+        names = [posts.ids[p] for p in posts.person]
+        values = evaluate(tree, staff_columns(posts, filled.ratio, filled.score), names, text)
+        if (values < 0).any():
+            bad = "、".join(names[i] for i in np.flatnonzero(values < 0)[:8])
+            raise AllocationError(f"分池“{pool.name}”的个人点数为负：{bad}")
+        return np.where(rest.present, values * posts.share, 0.0)
+    if pool.coefficients is None and pool.combine is None and pool.attendance is None:
+        return filled.weight
+    names_of = chosen.coefficients if pool.coefficients is None else pool.coefficients
+    own = _combined(list(names_of), pool.combine or chosen.combine, posts, filled)
+    return own * _attended(pool.attendance or chosen.attendance, filled) * posts.share
+
+
+def _place(rest: _Rest, group: int) -> str:
+    series, department = divmod(group, rest.n)
+    return f"{rest.facts.departments[department]} / {rest.plan.series[series]}"
+
+
+def _refuse_left(rest: _Rest) -> None:
     faults = []
-    for department, series, pool in zip(
-        pools["department"], pools["series"], pools["pool_fen"], strict=True
-    ):
-        rows = np.asarray(groups.get((department, series), ()), dtype=np.int64)
-        weight = staff["weight"].to_numpy()[rows]
-        if pool and not weight.sum() > 0:
-            faults.append(_nobody(str(department), str(series), int(pool), len(rows)))
-            continue
-        if not pool:
-            continue
-        ids = [str(name) for name in staff["staff_id"].to_numpy()[rows]]
-        shared = int(pool) - head_fund(chosen, int(pool))
-        even = int(to_fen(shared / 100.0 * chosen.average_share))
-        average[rows] = cut_pool(even, (weight > 0).astype(np.float64), ids, chosen.remainder)
-        performance[rows] = cut_pool(shared - even, weight, ids, chosen.remainder)
-        words[rows] = _words(staff, rows, shared - even, performance)
+    for g in np.flatnonzero(rest.left):
+        someone = bool((rest.group == g).any())
+        what = "人员系数 × 出勤（个人点数）合计为 0" if someone else "该科室没有这个系列的人员"
+        faults.append(
+            Fault(
+                _place(rest, int(g)),
+                what,
+                found=f"奖金 {format_fen(int(rest.left[g]))} 元",
+                mend="请核对人员表、考勤、角色份额和科室整体金额的系列份额",
+            )
+        )
     if faults:
         raise AllocationError("有奖金而无人可分", faults)
-    staff = staff.assign(average_fen=average, performance_fen=performance)
-    staff["single_fen"] = staff["staff_id"].map(single).fillna(0).astype(np.int64)
-    staff["total_fen"] = staff["average_fen"] + staff["performance_fen"] + staff["single_fen"]
-    staff["words"] = words
-    return staff.drop(columns="row")
-
-
-def head_fund(chosen: StaffModel, pool: int) -> int:
-    """The head's fund out of a department pool, in fen."""
-    return int(to_fen(pool / 100.0 * chosen.head_fund_share))
-
-
-def _nobody(department: str, series: str, pool: int, count: int) -> Fault:
-    what = "该科室没有这个系列的人员" if count == 0 else "人员系数 × 出勤合计为 0"
-    return Fault(
-        f"{department} / {series}",
-        what,
-        found=f"奖金 {format_fen(pool)} 元",
-        mend="请核对人员表、考勤、角色份额和科室整体金额的系列份额",
-    )
-
-
-def _words(staff: pd.DataFrame, rows: Ints, pool: int, amount: Ints) -> list[str]:
-    weights = staff["weight"].to_numpy()[rows]
-    whole = number_text(float(weights.sum()), 6)
-    start = f"{format_fen(pool)} × "
-    return [
-        f"{start}{number_text(c, 4)} × {number_text(a, 6)} ÷ {whole} = {format_fen(amount[row])}"
-        for c, a, row in zip(
-            staff["coefficient"].to_numpy()[rows],
-            staff["attendance"].to_numpy()[rows],
-            rows,
-            strict=True,
-        )
-    ]
 
 
 def administration_pay(
-    mean_fen: int, share: float, coefficient: float, evaluation: float, satisfaction: float
+    mean_fen: float, share: float, coefficient: float, evaluation: float, satisfaction: float
 ) -> int:
     """Pay of one person in administration, in fen (allocation.md §6).
 
@@ -194,3 +313,39 @@ def administration_pay(
     a stated group before the administrative run.
     """
     return int(to_fen(mean_fen / 100.0 * share * coefficient * evaluation * satisfaction))
+
+
+def mean_pay(
+    plan: Plan, facts: Facts, weights: Weights, series: int, chosen: MeanModel, paid: Ints
+) -> tuple[float, Ints]:
+    """Mean of the stated group (yuan, unrounded) and the pay of the series' posts (fen, m).
+
+    paid: fixed, average and performance shares of the posts so far.  Raises AllocationError where
+    the group is empty.
+    """
+    posts = facts.posts
+    group = np.isin(posts.series, [plan.series.index(name) for name in chosen.of_series])
+    group &= posts.department >= 0
+    if chosen.of_kinds:
+        kinds = plan.kinds(chosen.of_kinds)
+        inside = np.array([kind in kinds for kind in facts.kinds], dtype=bool)
+        group &= inside[posts.department]
+    if chosen.per == "head":
+        count = float(len(np.unique(posts.person[group & (paid > 0)])))
+    else:
+        count = float((weights.ratio * posts.share)[group].sum())
+    if not count > 0:
+        raise AllocationError(
+            "均值所指的人群没有人", [Fault(plan.file, "无人可取均值", column="series.*.mean")]
+        )
+    mean = float(paid[group].sum()) / 100.0 / count
+    factor = weights.coefficient * chosen.share * posts.share
+    for name, values in (
+        ("evaluation", posts.evaluation),
+        ("satisfaction", posts.satisfaction),
+        ("attendance", weights.ratio),
+    ):
+        if getattr(chosen, name) == "apply":
+            factor = factor * values
+    own = (posts.series == series) & (posts.department >= 0)
+    return mean, np.where(own, to_fen(mean * factor), 0)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib import resources
 from pathlib import Path
 
-from test_allocation_hospital import SMALL, run_small
+from test_allocation_hospital import SMALL, make_plan, run_small
+
+from performance.compliance import check_plan_alone, explained, open_findings
 
 ITEMS = (SMALL / "tables" / "items.csv").read_text(encoding="utf-8-sig")
 CHARGES = (SMALL / "inputs" / "charges.csv").read_text(encoding="utf-8-sig")
@@ -70,3 +74,66 @@ def test_rule_7_pay_above_the_approved_total(tmp_path: Path) -> None:
     found = run_small(tmp_path, {"pool.approved_total": 66_999.99}).findings
     assert found[["rule", "severity", "amount_fen"]].values.tolist() == [[7, "error", 1]]
     assert "67,000.00" in found["message"][0]
+
+
+# ------------------------------------------------------------------ how findings are told
+
+
+def test_every_rule_has_a_title_and_a_source() -> None:
+    text = resources.files("performance").joinpath("data/compliance.toml").read_text("utf-8")
+    rules = tomllib.loads(text)["rules"]
+    assert [rule["number"] for rule in rules] == [1, 2, 3, 4, 5, 6, 7]
+    for rule in rules:
+        assert rule["severity"] in ("error", "warning")
+        assert rule["title"]
+        assert rule["source"]
+
+
+def test_findings_name_rule_source_rows_and_amount(tmp_path: Path) -> None:
+    items = ITEMS.replace("头孢呋辛,支,药品,0", "头孢呋辛,支,药品,0.1")
+    row = run_small(tmp_path, items=items).findings.iloc[0]
+    assert row["title"] == "药品、卫生材料不得带点数"
+    assert row["source"].startswith("《医疗机构工作人员廉洁从业九项准则》")
+    assert row["places"] == "项目点数表第 8 行"
+    assert (row["rows"], row["amount_fen"], row["status"]) == (2, 315_105, "blocks")
+
+
+WITHOUT_GATE = {"drg.quality_gate": None, "drg.shares.surgery": {"k": 0.11}}
+
+
+def test_warnings_need_a_reason(tmp_path: Path) -> None:
+    reason = {"rule": 6, "subject": "DRG 部分", "reason": "院务会 12 号纪要"}
+    found = run_small(tmp_path, WITHOUT_GATE | {"compliance.reasons": [reason]}).findings
+    assert found["status"].tolist() == ["explained", "open"]
+    assert found["reason"].tolist() == ["院务会 12 号纪要", ""]
+    assert open_findings(found)["subject"].tolist() == ["DRG 部分 surgery"]
+    at_approval = explained(found, {(6, "DRG 部分 surgery"): "另有封顶文件"})
+    assert len(open_findings(at_approval)) == 0
+    assert len(open_findings(explained(found, {(6, "DRG 部分 surgery"): "  "}))) == 1
+    assert len(open_findings(explained(found, {(6, "*"): "试行"}))) == 0
+
+
+def test_no_reason_lifts_an_error(tmp_path: Path) -> None:
+    found = run_small(tmp_path, {"pool.approved_total": 66_999.99}).findings
+    for reasons in ({(7, "*"): "特批"}, {(7, "发放总额"): "特批"}):
+        assert explained(found, reasons)["status"].tolist() == ["blocks"]
+
+
+def test_rule_5_income_targets_by_name(tmp_path: Path) -> None:
+    items = "科室编码,工号,事项,金额\nD101,,超额创收奖,500\n,100001,新技术奖,100\n"
+    found = run_small(tmp_path, single_items=items).findings
+    assert found[["rule", "severity", "subject"]].values.tolist() == [[5, "error", "超额创收奖"]]
+    pools = [{"name": "收入指标", "share": 1.0}]
+    plan = make_plan({"staff.sub_pools": pools})
+    assert check_plan_alone(plan)[["rule", "places"]].values.tolist() == [[5, "staff.sub_pools"]]
+
+
+def test_an_amount_may_be_deducted(tmp_path: Path) -> None:
+    """Consumables of the ward as a cost deduction are no finding; as a share of pay they are."""
+    text = "点数 × 点值 − 耗材收入 × 20%"
+    found = run_small(tmp_path / "a", {"series.doctor.formula": text}).findings
+    assert len(found) == 0
+    found = run_small(tmp_path / "b", {"series.doctor.formula": text.replace("−", "+")}).findings
+    assert found["rule"].tolist() == [1, 3]
+    assert found["amount_fen"].tolist() == [9_000, 9_000]
+    assert set(found["places"]) == {"series.doctor.formula"}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +23,20 @@ from test_allocation_hospital import (
 
 from drg_engine.errors import AllocationError
 from performance import Allocation, allocate
-from performance.drg_part import drg_amount, quality_factor
+from performance.compliance import open_findings
+from performance.drg_part import drg_amount
 from performance.plan_model import DrgKind
 from performance.pools import clip_to_total
 from performance.staff import administration_pay, cut_pool
 
+TABLES = Path(__file__).parent / "data" / "allocation"
+ALL_IN = dict.fromkeys(
+    (
+        "transferred", "self_pay", "out_of_region", "ungrouped", "ambiguous", "low", "high",
+        "out_of_scope",
+    ),
+    "in",
+)  # fmt: skip
 ONE_WARD = "科室编码,科室名称,类型\nS1,外科,外科\n"
 ITEM = "项目编码,类别,点数,开单系数\n0102,医疗服务,1.5,0.2\n"
 SHARES = "科室编码,项目类别,医生,医技,护理\nS1,*,0.6,0,0.4\n"
@@ -46,6 +59,25 @@ def one_ward(folder: Path, changes: dict[str, object], surplus: float, **texts: 
     return allocate(make_plan(changes), make_inputs(folder, **given), surplus_of(S1=surplus))
 
 
+def cases(name: str) -> list[dict[str, str]]:
+    """The rows of a case table of tests/data/allocation."""
+    with (TABLES / f"{name}.csv").open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def grouped_cases(name: str) -> list[list[dict[str, str]]]:
+    """The same, rows of one 算例 together."""
+    return [list(rows) for _, rows in itertools.groupby(cases(name), key=lambda row: row["算例"])]
+
+
+def first_case(rows: list[dict[str, str]]) -> str:
+    return rows[0]["算例"]
+
+
+def fen_of(text: str) -> int:
+    return int(Decimal(text) * 100)
+
+
 SERIES = {
     "doctor": {"basis": "points", "value": "budget", "pool": 1000.0},
     "nurse": {"basis": "points", "value": "budget", "pool": 1000.0},
@@ -60,202 +92,12 @@ def test_a5_points(tmp_path: Path) -> None:
     assert points.loc["nurse", "execution_e6"] == 120_000_000
 
 
-def test_a6_point_value(tmp_path: Path) -> None:
-    """3,000,000 less single items of 200,000 over 400,000 points is 7.00."""
-    changes = {
-        "series": {"doctor": {"basis": "points", "value": "budget", "pool": 3_000_000.0}},
-        "department_amounts": {"*": {"doctor": 1.0}},
-        "quality": {"kind": "none"},
-    }
-    result = one_ward(
-        tmp_path,
-        changes,
-        0,
-        items="项目编码,类别,点数\n0102,医疗服务,1\n",
-        role_shares="科室编码,项目类别,医生\nS1,*,1\n",
-        charges="收费日期,项目编码,数量,金额,开单科室,执行科室\n2026-10-01,0102,400000,1,S1,S1\n",
-        single_items="科室编码,工号,事项,金额\n,1,奖励,200000\n",
-    )
-    assert f"{result.series_totals['value'][0]:.8f}" == "7.00000000"
-    assert pay_of(result, "1")["total_fen"] == 300_000_000
-
-
-def test_a7_floor_and_cap() -> None:
-    history = np.array([100.0, 120, 60, 80, 40]) * 100
-    raw = np.array([95.0, 165, 45, 70, 45]) * 100
-    factor, amounts = clip_to_total(raw, history * 0.88, history * 1.25, 42_000.0)
-    assert f"{factor:.7f}" == "1.0342857"
-    assert [f"{x / 100:.4f}" for x in amounts] == [
-        "98.2571", "150.0000", "52.8000", "72.4000", "46.5429",
-    ]  # fmt: skip
-
-
-def five_wards(folder: Path, pool: float) -> Allocation:
-    """Five wards with the raw points of A7, one doctor each."""
-    raw, past = (95, 165, 45, 70, 45), (100, 120, 60, 80, 40)
-    lines = "".join(f"2026-10-01,0102,{p},1,S{i},S{i}\n" for i, p in enumerate(raw))
-    return one_ward(
-        folder,
-        {
-            "series": {"doctor": {"basis": "points", "value": "budget", "pool": pool}},
-            "bounds": {"floor": 0.88, "cap": 1.25},
-        }
-        | NO_QUALITY,
-        0,
-        departments="科室编码,类型\n" + "".join(f"S{i},外科\n" for i in range(5)),
-        items="项目编码,类别,点数\n0102,医疗服务,1\n",
-        role_shares="科室编码,项目类别,医生\n*,*,1\n",
-        staff="工号,科室编码,系列\n" + "".join(f"{i},S{i},医生\n" for i in range(5)),
-        attendance="工号,应出勤天数,实际出勤天数\n" + "".join(f"{i},1,1\n" for i in range(5)),
-        charges="收费日期,项目编码,数量,金额,开单科室,执行科室\n" + lines,
-        history="科室编码,系列,金额\n" + "".join(f"S{i},医生,{p}\n" for i, p in enumerate(past)),
-    )
-
-
-def test_a7_in_a_month(tmp_path: Path) -> None:
-    result = five_wards(tmp_path, 420.0)
-    assert_closed(result)
-    assert f"{result.series_totals['bounds_factor'][0]:.7f}" == "1.0342857"
-    assert result.staff_pay["total_fen"].tolist() == [9_826, 15_000, 5_280, 7_240, 4_654]
-
-
-def test_a7_in_a_month_refused(tmp_path: Path) -> None:
-    with pytest.raises(AllocationError, match=r"医生：保底合计 352\.00 超过可分金额 300\.00"):
-        five_wards(tmp_path / "low", 300.0)
-    with pytest.raises(AllocationError, match=r"医生：封顶合计 500\.00 不足可分金额 600\.00"):
-        five_wards(tmp_path / "high", 600.0)
-
-
 def test_a7_refused_with_both_sums() -> None:
     raw, history = np.array([10_000.0, 10_000.0]), np.array([10_000.0, 10_000.0])
     with pytest.raises(ValueError, match=r"保底合计 180\.00 超过可分金额 150\.00"):
         clip_to_total(raw, history * 0.9, history * 1.2, 15_000.0)
     with pytest.raises(ValueError, match=r"封顶合计 240\.00 不足可分金额 300\.00"):
         clip_to_total(raw, history * 0.9, history * 1.2, 30_000.0)
-
-
-@pytest.mark.parametrize(("surplus", "expected"), [(380_000, 27_380_000), (-380_000, 19_020_000)])
-def test_a8_department_formula(tmp_path: Path, surplus: float, expected: int) -> None:
-    """50,000 × 6.5 + operations 45,000 + intervention 12,000 ± 0.11 × 380,000 − 150,000."""
-    changes = {
-        "series": {"doctor": {"basis": "points", "value": "fixed", "price": 6.5}},
-        "pool.approved_total": 500_000.0,
-        "drg": {
-            "kind": "surplus_share",
-            "surplus": "insurance",
-            "funding": "outside",
-            "shares": {"外科": {"k": 0.11}},
-        },
-        "costs": {"borne": {"直接成本": 1.0}, "funding": "outside"},
-        "single_items.funding": "outside",
-    } | NO_QUALITY
-    result = one_ward(
-        tmp_path,
-        changes,
-        surplus,
-        items="项目编码,类别,点数\n0102,医疗服务,1\n",
-        role_shares="科室编码,项目类别,医生\nS1,*,1\n",
-        charges="收费日期,项目编码,数量,金额,开单科室,执行科室\n2026-10-01,0102,50000,1,S1,S1\n",
-        costs="科室编码,成本项目,金额\nS1,直接成本,150000\n",
-        single_items="科室编码,工号,事项,金额\nS1,,手术,45000\nS1,,介入,12000\n",
-    )
-    row = pool_of(result, "S1", "doctor")
-    assert row["points_fen"] == 32_500_000
-    assert row["pool_fen"] == expected
-    assert pay_of(result, "1")["total_fen"] == expected
-
-
-def test_a9_tiers() -> None:
-    kind = DrgKind(gain=0.30, gain_cap=60_000.0, loss=0.15, loss_cap=40_000.0)
-    surplus = np.array([150_000, 300_000, -120_000, -400_000], dtype=np.int64) * 100
-    assert (drg_amount(surplus, kind) / 100).tolist() == [45_000, 60_000, -18_000, -40_000]
-
-
-def test_a10_threshold() -> None:
-    factors = [quality_factor(score, "threshold", 85.0) for score in (83, 85, 92)]
-    assert [1000 * factor for factor in factors] == [830, 1000, 1000]
-
-
-def test_a10_on_points_in_a_month(tmp_path: Path) -> None:
-    """Two wards of 1,000 points, one at 83: 830 and 1,000 parts of the pool."""
-    quality = {
-        "kind": "threshold",
-        "threshold": 85.0,
-        "applies_to": "points",
-        "deduction": "redistribute",
-        "missing": "refuse",
-    }
-    changes = {
-        "series": {"doctor": {"basis": "points", "value": "budget", "pool": 1830.0}},
-        "quality": quality,
-    }
-    result = one_ward(
-        tmp_path,
-        changes | {"department_amounts": {"*": {"doctor": 1.0}}},
-        0,
-        departments="科室编码,科室名称,类型\nS1,一,外科\nS2,二,外科\n",
-        items="项目编码,类别,点数\n0102,医疗服务,1\n",
-        role_shares="科室编码,项目类别,医生\n*,*,1\n",
-        staff="工号,科室编码,系列\n1,S1,医生\n2,S2,医生\n",
-        charges=(
-            "收费日期,项目编码,数量,金额,开单科室,执行科室\n"
-            "2026-10-01,0102,1000,1,S1,S1\n2026-10-01,0102,1000,1,S2,S2\n"
-        ),
-        quality="科室编码,质量得分\nS1,83\nS2,85\n",
-    )
-    assert [pay_of(result, name)["total_fen"] for name in "12"] == [83_000, 100_000]
-
-
-def test_a13_administration() -> None:
-    assert administration_pay(320_000, 0.8, 1.2, 0.98, 0.99) == 298_045
-
-
-@pytest.mark.parametrize(
-    ("remainder", "expected"),
-    [("largest", [404_288, 306_279, 289_433]), ("first", [404_289, 306_278, 289_433])],
-)
-def test_a14_largest_remainder(remainder: str, expected: list[int]) -> None:
-    weights = np.array([1.2 * 22, 1.0 * 20, 0.9 * 21])
-    assert cut_pool(1_000_000, weights, ["1", "2", "3"], remainder).tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("remainder", "expected"),
-    [("largest", [404_288, 306_279, 289_433]), ("first", [404_289, 306_278, 289_433])],
-)
-def test_a14_in_a_month(tmp_path: Path, remainder: str, expected: list[int]) -> None:
-    changes = {
-        "series": {"doctor": {"basis": "points", "value": "budget", "pool": 10_000.0}},
-        "staff.attendance": "days",
-        "staff.remainder": remainder,
-    } | NO_QUALITY
-    result = one_ward(
-        tmp_path,
-        changes,
-        0,
-        role_shares="科室编码,项目类别,医生\nS1,*,1\n",
-        staff="工号,科室编码,系列,岗位系数\n1,S1,医生,1.2\n2,S1,医生,1\n3,S1,医生,0.9\n",
-        attendance="工号,应出勤天数,实际出勤天数\n1,22,22\n2,22,20\n3,22,21\n",
-    )
-    assert result.staff_pay["total_fen"].tolist() == expected
-
-
-def test_a15_average_of_three(tmp_path: Path) -> None:
-    """6,156.34 × 80 % × 1.0 / 3, the rest being the head's fund."""
-    changes = {
-        "series": {"doctor": {"basis": "points", "value": "budget", "pool": 6156.34}},
-        "staff.head_fund_share": 0.2,
-    } | NO_QUALITY
-    result = one_ward(
-        tmp_path,
-        changes,
-        0,
-        role_shares="科室编码,项目类别,医生\nS1,*,1\n",
-        staff="工号,科室编码,系列\n1,S1,医生\n2,S1,医生\n3,S1,医生\n",
-        attendance="工号,应出勤天数,实际出勤天数\n1,22,22\n2,22,22\n3,22,22\n",
-    )
-    assert result.staff_pay["total_fen"].tolist() == [164_169, 164_169, 164_169]
-    assert pool_of(result, "S1", "doctor")["head_fund_fen"] == 615_634 - 3 * 164_169
 
 
 def test_department_without_receivers_is_refused(tmp_path: Path) -> None:
@@ -275,3 +117,320 @@ def test_series_are_separate(tmp_path: Path) -> None:
     others = before.staff_pay["series"] != "doctor"
     assert (before.staff_pay[others]["total_fen"] == after.staff_pay[others]["total_fen"]).all()
     assert (before.staff_pay[~others]["total_fen"] != after.staff_pay[~others]["total_fen"]).all()
+
+
+ONE_DOCTOR = {
+    "role_shares": "科室编码,项目类别,医生\n*,*,1\n",
+    "items": "项目编码,类别,点数\n0102,医疗服务,1\n",
+}
+
+
+def charges_of(**points: str) -> str:
+    lines = (f"2026-10-01,0102,{p},1,{name},{name}\n" for name, p in points.items())
+    return "收费日期,项目编码,数量,金额,开单科室,执行科室\n" + "".join(lines)
+
+
+def fixed(price: float, **more: Any) -> dict[str, Any]:
+    """A plan of one floating series, with nothing else in it."""
+    return {
+        "series": {"doctor": {"basis": "points", "value": "fixed", "price": price} | more},
+        "pool.approved_total": 1e9,
+        "drg": {"kind": "none"},
+        "costs": {"borne": {"*": 1.0}, "funding": "outside"},
+        "single_items.funding": "outside",
+    } | NO_QUALITY
+
+
+@pytest.mark.parametrize("row", cases("a06_point_value"), ids=lambda row: row["说明"])
+def test_a6_point_value(row: dict[str, str], tmp_path: Path) -> None:
+    pool = float(row["奖金池"])
+    result = one_ward(
+        tmp_path,
+        {"series": {"doctor": {"basis": "points", "value": "budget", "pool": pool}}} | NO_QUALITY,
+        0,
+        charges=charges_of(S1=row["点数"]),
+        single_items=f"科室编码,工号,事项,金额\n,1,奖惩,{row['单项奖惩']}\n",
+        **ONE_DOCTOR,
+    )
+    assert f"{result.series_totals['value'][0]:.8f}" == row["点值"]
+    assert pay_of(result, "1")["total_fen"] == fen_of(row["奖金池"])
+
+
+@pytest.mark.parametrize(
+    "rows", grouped_cases("a07_floor_and_cap"), ids=lambda rows: rows[0]["算例"]
+)
+def test_a7_floor_and_cap(rows: list[dict[str, str]]) -> None:
+    raw, past = (np.array([float(row[name]) * 100 for row in rows]) for name in ("原始", "历史"))
+    low, high = past * float(rows[0]["保底"]), past * float(rows[0]["封顶"])
+    factor, amounts = clip_to_total(raw, low, high, float(rows[0]["奖金池"]) * 100)
+    assert f"{factor:.7f}" == rows[0]["系数t"]
+    assert [f"{x / 100:.4f}" for x in amounts] == [row["结果"] for row in rows]
+
+
+def wards(folder: Path, rows: list[dict[str, str]], pool: float) -> Allocation:
+    """A month in which each ward has its raw points and one doctor."""
+    names = [row["科室"] for row in rows]
+    return one_ward(
+        folder,
+        {
+            "series": {"doctor": {"basis": "points", "value": "budget", "pool": pool}},
+            "bounds": {"floor": float(rows[0]["保底"]), "cap": float(rows[0]["封顶"])},
+        }
+        | NO_QUALITY,
+        0,
+        departments="科室编码,类型\n" + "".join(f"{name},外科\n" for name in names),
+        staff="工号,科室编码,系列\n" + "".join(f"{name},{name},医生\n" for name in names),
+        attendance="工号,应出勤天数,实际出勤天数\n" + "".join(f"{name},1,1\n" for name in names),
+        charges=charges_of(**{row["科室"]: row["原始"] for row in rows}),
+        history="科室编码,系列,金额\n" + "".join(f"{r['科室']},医生,{r['历史']}\n" for r in rows),
+        **ONE_DOCTOR,
+    )
+
+
+@pytest.mark.parametrize(
+    "rows", grouped_cases("a07_floor_and_cap"), ids=lambda rows: rows[0]["算例"]
+)
+def test_a7_in_a_month(rows: list[dict[str, str]], tmp_path: Path) -> None:
+    result = wards(tmp_path, rows, float(rows[0]["奖金池"]))
+    assert_closed(result)
+    assert f"{result.series_totals['bounds_factor'][0]:.7f}" == rows[0]["系数t"]
+    assert result.staff_pay["total_fen"].tolist() == [fen_of(row["分到分"]) for row in rows]
+
+
+@pytest.mark.parametrize("row", cases("a07_refused"), ids=lambda row: row["算例"])
+def test_a7_refused_in_a_month(row: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(AllocationError) as caught:
+        wards(tmp_path, cases("a07_floor_and_cap"), float(row["奖金池"]))
+    assert row["说法"] in str(caught.value)
+
+
+def a8_inputs(row: dict[str, str]) -> dict[str, str]:
+    names = ("手术", "造影", "介入")
+    return {
+        "departments": f"科室编码,科室名称,类型,科室系数\nS1,外科,外科,{row['系数']}\n",
+        "charges": charges_of(S1=row["点数"]),
+        "costs": f"科室编码,成本项目,金额\nS1,直接成本,{row['直接成本']}\n",
+        "single_items": "科室编码,工号,事项,金额\n"
+        + "".join(f"S1,,{name},{row[name]}\n" for name in names),
+    } | ONE_DOCTOR
+
+
+def a8_plan(row: dict[str, str], **series: Any) -> dict[str, Any]:
+    return fixed(float(row["单价"]), **series) | {
+        "drg": {
+            "kind": "surplus_share",
+            "surplus": "insurance",
+            "funding": "outside",
+            "shares": {"外科": {"k": float(row["k"])}},
+            "cases": ALL_IN,
+        },
+        "costs": {"borne": {"直接成本": float(row["承担比例"])}, "funding": "outside"},
+    }
+
+
+@pytest.mark.parametrize("row", cases("a08_department_formula"), ids=lambda row: row["说明"])
+def test_a8_department_formula(row: dict[str, str], tmp_path: Path) -> None:
+    """points × price × coefficient + operations + angiography + intervention + DRG part − cost."""
+    result = one_ward(tmp_path, a8_plan(row), float(row["DRG盈亏"]), **a8_inputs(row))
+    points = Decimal(row["点数"]) * Decimal(row["单价"]) * Decimal(row["系数"])
+    assert pool_of(result, "S1", "doctor")["points_fen"] == fen_of(str(points))
+    assert pool_of(result, "S1", "doctor")["pool_fen"] == fen_of(row["合计"])
+    assert pay_of(result, "1")["total_fen"] == fen_of(row["合计"])
+
+
+@pytest.mark.parametrize("row", cases("a08_department_formula"), ids=lambda row: row["说明"])
+def test_a8_written_as_a_formula(row: dict[str, str], tmp_path: Path) -> None:
+    """The standard form is itself a formula of the language."""
+    text = (
+        "点数 × 点值 × 科室系数 + 单项.手术 + 单项.造影 + 单项.介入 + DRG部分 − "
+        f"成本.直接成本 × {row['承担比例']}"
+    )
+    plan = a8_plan(row, formula=text)
+    result = one_ward(tmp_path, plan, float(row["DRG盈亏"]), **a8_inputs(row))
+    ward = pool_of(result, "S1", "doctor")
+    assert ward["pool_fen"] == fen_of(row["合计"])
+    assert ward["single_fen"] == ward["drg_fen"] == ward["cost_fen"] == 0
+    assert "点数 × 点值 × 科室系数 + 单项.手术" in ward["words"]
+    assert_closed(result)
+
+
+@pytest.mark.parametrize("row", cases("a09_tiers"), ids=lambda row: row["盈亏"])
+def test_a9_tiers(row: dict[str, str]) -> None:
+    kind = DrgKind(
+        gain=float(row["a"]), gain_cap=float(row["盈余封顶"]),
+        loss=float(row["b"]), loss_cap=float(row["亏损封顶"]),
+    )  # fmt: skip
+    surplus = np.array([fen_of(row["盈亏"])], dtype=np.int64)
+    assert drg_amount(surplus, kind).tolist() == [fen_of(row["DRG部分"])]
+
+
+@pytest.mark.parametrize("row", cases("a10_threshold"), ids=lambda row: row["得分"])
+def test_a10_threshold(row: dict[str, str], tmp_path: Path) -> None:
+    """At 1 yuan a point, the ward's yuan are its points after the threshold."""
+    quality = {
+        "kind": "threshold",
+        "threshold": float(row["门槛"]),
+        "applies_to": "points",
+        "deduction": "withhold",
+        "missing": "refuse",
+    }
+    result = one_ward(
+        tmp_path,
+        fixed(1.0) | {"quality": quality},
+        0,
+        charges=charges_of(S1=row["点数"]),
+        quality=f"科室编码,质量得分\nS1,{row['得分']}\n",
+        **ONE_DOCTOR,
+    )
+    assert pay_of(result, "1")["total_fen"] == fen_of(row["结果"])
+
+
+@pytest.mark.parametrize("row", cases("a11_ladders"), ids=lambda row: row["说明"])
+def test_a11_ladders_multiply(row: dict[str, str], tmp_path: Path) -> None:
+    """Two ladders on the total, one after another, on base × share."""
+    ladders = [
+        {
+            "indicator": name,
+            "node": "total",
+            "steps": [
+                {"upper": 0.9, "rate": 0.5},
+                {"lower": 0.9, "upper": 1.1, "rate": float(row[name])},
+            ],
+        }
+        for name in ("阶梯一", "阶梯二")
+    ]
+    plan = fixed(float(row["份额"])) | {
+        "quality": {"kind": "ladder", "deduction": "withhold", "ladders": ladders}
+    }
+    result = one_ward(
+        tmp_path,
+        plan,
+        0,
+        charges=charges_of(S1=row["基数"]),
+        indicators="科室编码,指标,实际值,参照值\nS1,阶梯一,0.9,1\nS1,阶梯二,7,7\n",
+        **ONE_DOCTOR,
+    )
+    assert pay_of(result, "1")["total_fen"] == fen_of(row["结果"])
+
+
+@pytest.mark.parametrize("row", cases("a13_administration"), ids=lambda row: row["说明"])
+def test_a13_administration(row: dict[str, str], tmp_path: Path) -> None:
+    """Two doctors with the mean between them; then the office by that mean."""
+    factors = ("份额", "个人系数", "考核系数", "满意度系数")
+    own = administration_pay(fen_of(row["均值"]), *(float(row[name]) for name in factors))
+    assert own == fen_of(row["应发"])
+    mean = {
+        "of_series": ["doctor"], "per": "head", "share": float(row["份额"]),
+        "evaluation": "apply", "satisfaction": "apply", "attendance": "ignore",
+    }  # fmt: skip
+    plan = {
+        "series": {
+            "doctor": {"basis": "points", "value": "budget", "pool": 2 * float(row["均值"])},
+            "administration": {"basis": "staff", "value": "mean", "mean": mean},
+        },
+        "pool.approved_total": 1e6,
+    } | NO_QUALITY
+    result = one_ward(
+        tmp_path,
+        plan,
+        0,
+        departments="科室编码,类型\nS1,外科\nD9,行政\n",
+        staff="工号,科室编码,系列,岗位系数\n1,S1,医生,1.5\n2,S1,医生,0.7\n"
+        f"9,D9,行政,{row['个人系数']}\n",
+        attendance="工号,应出勤天数,实际出勤天数\n1,20,20\n2,20,20\n9,20,20\n",
+        staff_scores=f"工号,考核系数,满意度系数\n9,{row['考核系数']},{row['满意度系数']}\n",
+        **ONE_DOCTOR,
+    )
+    assert_closed(result)
+    assert pay_of(result, "9")["total_fen"] == fen_of(row["应发"])
+    assert result.series_totals["value"].tolist()[1] == float(row["均值"])
+
+
+def a14_plan(row: dict[str, str], remainder: str) -> dict[str, Any]:
+    pool = float(row["奖金池"])
+    return {
+        "series": {"doctor": {"basis": "points", "value": "budget", "pool": pool}},
+        "staff.attendance": "days",
+        "staff.remainder": remainder,
+    } | NO_QUALITY
+
+
+@pytest.mark.parametrize("rows", grouped_cases("a14_remainder"), ids=first_case)
+@pytest.mark.parametrize(
+    ("remainder", "column"), [("largest", "最大余数法"), ("first", "尾差归首位")]
+)
+def test_a14_remainder(
+    rows: list[dict[str, str]], remainder: str, column: str, tmp_path: Path
+) -> None:
+    expected = [fen_of(row[column]) for row in rows]
+    weights = np.array([float(row["岗位系数"]) * float(row["出勤天数"]) for row in rows])
+    ids = [row["工号"] for row in rows]
+    assert cut_pool(fen_of(rows[0]["奖金池"]), weights, ids, remainder).tolist() == expected
+    result = one_ward(
+        tmp_path,
+        a14_plan(rows[0], remainder),
+        0,
+        staff="工号,科室编码,系列,岗位系数\n"
+        + "".join(f"{row['工号']},S1,医生,{row['岗位系数']}\n" for row in rows),
+        attendance="工号,应出勤天数,实际出勤天数\n"
+        + "".join(f"{row['工号']},22,{row['出勤天数']}\n" for row in rows),
+        **ONE_DOCTOR,
+    )
+    assert result.staff_pay["total_fen"].tolist() == expected
+
+
+@pytest.mark.parametrize("row", cases("a15_average"), ids=lambda row: row["说明"])
+def test_a15_average(row: dict[str, str], tmp_path: Path) -> None:
+    """A share kept back as the head's fund, the rest by equal coefficients."""
+    plan = {
+        "series": {
+            "doctor": {"basis": "points", "value": "budget", "pool": float(row["科室奖金"])}
+        },
+        "staff.head_fund_share": float(row["留存份额"]),
+    } | NO_QUALITY
+    people = range(1, int(row["人数"]) + 1)
+    result = one_ward(
+        tmp_path,
+        plan,
+        0,
+        staff="工号,科室编码,系列,岗位系数\n"
+        + "".join(f"{i},S1,医生,{row['个人系数']}\n" for i in people),
+        attendance="工号,应出勤天数,实际出勤天数\n" + "".join(f"{i},22,22\n" for i in people),
+        head_funds="科室编码,系列,上期余额\nS1,医生,100.50\n",
+        **ONE_DOCTOR,
+    )
+    each = fen_of(row["每人"])
+    assert result.staff_pay["total_fen"].tolist() == [each] * len(people)
+    fund = result.head_funds.iloc[0]
+    kept = fen_of(row["科室奖金"]) - each * len(people)
+    assert (fund["opening_fen"], fund["kept_fen"], fund["used_fen"]) == (10_050, kept, 0)
+    assert fund["closing_fen"] == 10_050 + kept
+
+
+@pytest.mark.parametrize("row", cases("a16_compliance"), ids=lambda row: row["说明"])
+def test_a16_refused(row: dict[str, str], tmp_path: Path) -> None:
+    """Findings of §7 in formulas, and whether they stand in the way of approval."""
+    plan = fixed(1.0)
+    if row["公式的键"] == "staff.sub_pools":
+        plan["staff.sub_pools"] = [{"name": "分池", "share": 1.0, "formula": row["公式"]}]
+    else:
+        plan["series"]["doctor"]["formula"] = row["公式"]
+    charges = charges_of(S1="100") + "2026-10-01,0201,2,500,S1,S1\n2026-10-01,0202,1,80,S1,S1\n"
+    result = one_ward(
+        tmp_path,
+        plan,
+        0,
+        staff="工号,科室编码,系列\n1,S1,医生\n2,S1,医生\n",
+        staff_scores="工号,个人得分\n1,90\n2,80\n",
+        charges=charges,
+        items="项目编码,类别,点数\n0102,医疗服务,1\n0201,化验,1\n0202,检查,1\n",
+        role_shares="科室编码,项目类别,医生\n*,*,1\n",
+    )
+    found = result.findings
+    assert "、".join(str(rule) for rule in sorted(set(found["rule"]))) == row["规则"]
+    assert (set(found["status"]) == {"blocks"}) == (row["是否拒绝"] == "是")
+    assert len(open_findings(found)) == len(found)
+    tests = found[found["rule"] == 2]
+    assert tests["amount_fen"].tolist() == [58_000] * len(tests)
+    assert tests["rows"].tolist() == [2] * len(tests)
+    assert found["places"].str.startswith(row["公式的键"]).all()

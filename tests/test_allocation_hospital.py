@@ -21,7 +21,7 @@ from performance import (
 )
 
 SMALL = Path(__file__).parent / "data" / "allocation" / "small"
-STANDING = ("items", "departments", "role_shares", "staff")
+STANDING = ("items", "departments", "role_shares", "staff", "posts")
 REMOVED = object()
 
 
@@ -84,17 +84,27 @@ def assert_closed(result: Allocation) -> None:
     staff = shared.groupby(["department", "series"])["shared"].sum()
     for row in known.to_dict("records"):
         key = (row["department"], row["series"])
-        assert staff.get(key, 0) + row["head_fund_fen"] == row["pool_fen"], key
-        parts = row["points_fen"] + row["drg_fen"] - row["cost_fen"] + row["quality_fen"]
+        kept = row["head_fund_fen"] + row["department_single_fen"]
+        assert staff.get(key, 0) + kept == row["pool_fen"], key
+        parts = row["points_fen"] + row["formula_fen"] + row["drg_fen"] - row["cost_fen"]
+        parts += row["quality_fen"] + row["quality_pool_fen"]
         parts += row["floor_fen"] + row["bounds_fen"] + row["single_fen"]
         assert parts == row["pool_fen"], key
-    assert known["pool_fen"].sum() - known["head_fund_fen"].sum() == shared["shared"].sum()
+    held = known["head_fund_fen"].sum() + known["department_single_fen"].sum()
+    assert known["pool_fen"].sum() - held == shared["shared"].sum()
     for row in totals.to_dict("records"):
         own = pools[pools["series"] == row["series"]]["pool_fen"].sum()
-        kept = row["withheld_fen"] + row["reserve_fen"] + row["personal_single_fen"]
-        assert own + kept == row["approved_fen"], row["series"]
+        borne = pools[pools["series"] == row["series"]]["department_single_fen"].sum()
+        kept = row["withheld_fen"] + row["reserve_fen"] + row["personal_single_fen"] - borne
+        assert own + kept == row["approved_fen"] + row["fund_used_fen"], row["series"]
         assert row["difference_fen"] == 0
     assert (pay["total_fen"] == shared["shared"] + pay["single_fen"]).all()
+    assert result.person_pay["total_fen"].sum() == pay["total_fen"].sum() == result.paid_fen
+    assert result.staff_parts["amount_fen"].sum() == shared["shared"].sum()
+    funds = result.head_funds
+    left = funds["opening_fen"] + funds["kept_fen"] - funds["used_fen"]
+    assert (left == funds["closing_fen"]).all()
+    assert (funds["closing_fen"] >= 0).all()
     assert (result.control_totals["difference"] == 0).all()
 
 

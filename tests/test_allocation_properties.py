@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
+from plan_month import BASE, LADDERS, MEAN, POOLS, rich_inputs, settled
+from random_months import random_facts, random_plan
 from test_allocation_hospital import REMOVED, assert_closed, make_plan
 
 from drg_engine.errors import AllocationError
-from performance import Allocation, DrgSurplus, Inputs, Plan, allocate
+from performance import Allocation, DrgSurplus, Inputs, Plan, allocate, read_inputs
 from performance.columns import NO_DATE
+from performance.core import Core, compute
+from performance.facts import Facts
 from performance.lines import lines_from_table
 from performance.points import rate_parts
 from performance.pools import clip_to_total, point_value
@@ -312,3 +320,109 @@ def test_floors_and_caps_hold(rows: list[tuple[int, int, int]], place: float) ->
     assert (amounts >= low - 1e-9).all()
     assert (amounts <= high + 1e-9).all()
     assert factor >= 0
+
+
+# ------------------------------------------------------------------ ten thousand plans and months
+
+MONTHS_A_PART = 2_500
+MONTHS_A_PLAN = 5
+Grid = npt.NDArray[np.int64]
+
+
+def by_department(facts: Facts, values: Grid, shape: tuple[int, ...]) -> Grid:
+    """Sums of the posts' fen by series and department, one post after another."""
+    whole = np.zeros(shape, dtype=np.int64)
+    posts = facts.posts
+    for s, i, value in zip(posts.series, posts.department, values, strict=True):
+        whole[s, i] += value
+    return whole
+
+
+def assert_month_closes(plan: Plan, facts: Facts, core: Core) -> None:
+    """Every level to the fen, from the money of a series to a person's parts."""
+    shared = core.pay.average_fen + core.pay.performance_fen
+    assert (sum(part.amount_fen for part in core.pay.parts) == shared).all()
+    assert (core.pay.performance_fen >= 0).all()
+    staff = by_department(facts, shared, core.money_fen.shape)
+    kept = core.pay.head_fund_fen + core.department_single_fen
+    assert (staff + kept == core.money_fen).all()
+    singles = facts.singles
+    assert core.single_fen.sum() == singles.amount_fen[singles.person >= 0].sum()
+    paid = int(shared.sum()) + int(core.single_fen.sum()) + int(core.pay.head_fund_fen.sum())
+    for s, one in enumerate(core.series):
+        r, g = one.result, one.given
+        own = r.points_fen + g.formula_fen + g.drg_fen - g.cost_fen + r.quality_fen
+        own = own + r.quality_pool_fen + r.floor_fen + r.bounds_fen + g.single_fen
+        assert (own == r.pool_fen).all()
+        assert r.quality_pool_fen.sum() == one.quality_pool_fen
+        assert (r.pool_fen >= 0).all()
+        lost = int(r.pool_fen[one.rows == facts.n].sum())
+        paid += lost + one.reserve_fen + r.withheld_fen - one.pool_fen - one.outside_fen
+        paid -= one.fund_used_fen
+        if plan.model.bounds is not None:
+            clipped = r.pool_fen - g.single_fen
+            assert (clipped >= g.low_fen).all()
+            assert (clipped <= g.high_fen).all()
+            if (r.bounds_fen != 0).any():
+                assert_one_factor(one)
+        if plan.series_model(plan.series[s]).value == "budget" and not one.outside_fen:
+            assert one.pool_fen == facts.pools[s]
+    assert paid == 0
+
+
+def assert_one_factor(one: Any) -> None:
+    """Departments between floor and cap all moved by the one factor t (to a fen)."""
+    before = one.result.pool_fen - one.given.single_fen - one.result.bounds_fen
+    after = before + one.result.bounds_fen
+    free = (after > one.given.low_fen + 1) & (after < one.given.high_fen - 1)
+    assert (np.abs(after - before * one.result.factor)[free] <= 1.0 + 1e-6).all()
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_ten_thousand_random_plans_and_months(part: int) -> None:
+    """10,000 months that the plan can share, over 2,000 plans or more; the rest are refused."""
+    rng = np.random.default_rng([2026, part])
+    shared, refused = 0, 0
+    while shared < MONTHS_A_PART:
+        plan = random_plan(rng)
+        for _ in range(MONTHS_A_PLAN):
+            facts = random_facts(rng, plan)
+            try:
+                core = compute(plan, facts)
+            except AllocationError as error:
+                assert "内部错误" not in str(error)
+                refused += 1
+                continue
+            assert_month_closes(plan, facts, core)
+            shared += 1
+    assert refused < shared / 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_order_of_every_table_is_irrelevant(seed: int, tmp_path: Path) -> None:
+    """All files of the month with their rows in another order: the same tables, bit for bit."""
+    rich_inputs(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    rng = np.random.default_rng(seed)
+    for path in sorted((tmp_path / "b").rglob("*.csv")):
+        head, *rows = path.read_text(encoding="utf-8-sig").splitlines()
+        mixed = [rows[i] for i in rng.permutation(len(rows))]
+        path.write_text("\n".join([head, *mixed]) + "\n", encoding="utf-8")
+    plan = make_plan(BASE | MEAN | LADDERS | {"staff.sub_pools": POOLS} | FILLED)
+    settlement, transferred, died = settled()
+    surplus = DrgSurplus.from_settlement(
+        settlement, plan.model.drg, transferred=transferred, died=died
+    )
+    first, second = (
+        allocate(plan, read_inputs(folder / "tables", folder / "inputs", "2026-10"), surplus)
+        for folder in (tmp_path / "a", tmp_path / "b")
+    )
+    assert_closed(first)
+    for name in (
+        "department_pools", "staff_pay", "staff_parts", "person_pay", "series_totals",
+        "head_funds", "control_totals",
+    ):  # fmt: skip
+        pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name), check_exact=True)
+
+
+FILLED = {"staff.missing_score": "full"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from performance.allocate import Allocation, allocate
-from performance.drg_part import DrgSurplus
+from performance.drg_facts import DrgSurplus
 from performance.inputs import Inputs, input_files, read_inputs
 from performance.lines import ChargeLines, read_lines
 from performance.plan import Plan, check_plan, describe_plan, load_plan, parse_plan

@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ __all__ = [
     "coded",
     "dates",
     "days_of",
+    "find_columns",
     "fixed",
     "nearest",
     "open_table",
@@ -47,18 +49,31 @@ _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d{4})(\d{2}
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A text column as codes (int32, n) into its distinct trimmed texts; '' is a blank cell."""
+    """A text column as codes (int32, n) into trimmed texts (an Arrow array); '' is a blank cell.
+
+    Texts may repeat in ``dictionary``; what counts is the text, not its code.
+    """
 
     codes: Codes
-    values: tuple[str, ...]
+    dictionary: pa.Array
 
-    def take(self, keep: npt.NDArray[np.bool_]) -> Coded:
-        """The rows where ``keep`` (bool, n) is true."""
-        return Coded(self.codes[keep], self.values)
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The texts that the codes stand for."""
+        return tuple(self.dictionary.to_pylist())
+
+    @classmethod
+    def same(cls, text: str, n: int) -> Coded:
+        """One text n times."""
+        return cls(np.zeros(n, dtype=np.int32), pa.array([text]))
+
+    def take(self, keep: npt.NDArray[Any]) -> Coded:
+        """The rows where ``keep`` (bool, n) is true, or the rows whose places it holds."""
+        return Coded(self.codes[keep], self.dictionary)
 
     def texts(self) -> npt.NDArray[np.object_]:
         """The column as text, n rows."""
-        return np.array(self.values, dtype=object)[self.codes]
+        return np.array(self.dictionary.to_pylist(), dtype=object)[self.codes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,36 +105,47 @@ def open_table(
     """
     opened = readers.open_table(path)
     parts = list(opened.parts)
-    headings_found = list(opened.headings)
+    places = find_columns(path.name, opened.headings, headings, required)
+    columns = [_whole([p.table for p in parts], place) for place in places.values()]
+    rows = np.concatenate([part.rows for part in parts] or [np.empty(0, dtype=np.int64)])
+    table = pa.table(columns, names=list(places))
+    return Opened(path.name, table, rows, tuple(opened.bad_rows))
+
+
+def find_columns(
+    file: str,
+    found: Sequence[str],
+    headings: Mapping[str, tuple[str, ...]],
+    required: Iterable[str],
+) -> dict[str, int]:
+    """Place of each known column among a file's headings, in the order of ``headings``.
+
+    Raises InputError with every required column that is missing and every one that is there twice.
+    """
     canonical = {alias: name for name, names in headings.items() for alias in (name, *names)}
     places: dict[str, list[int]] = {}
-    for place, heading in enumerate(headings_found):
+    for place, heading in enumerate(found):
         name = canonical.get(heading.strip())
         if name is not None:
             places.setdefault(name, []).append(place)
     faults = [
-        _missing(path.name, headings[name][0] if headings[name] else name, headings_found)
+        _missing(file, headings[name][0] if headings[name] else name, list(found))
         for name in required
         if name not in places
     ]
     faults += [
-        Fault(path.name, "同一列出现两次", row=1, column=headings[name][0], mend="删去多余的一列")
-        for name, found in places.items()
-        if len(found) > 1
+        Fault(file, "同一列出现两次", row=1, column=headings[name][0], mend="删去多余的一列")
+        for name, there in places.items()
+        if len(there) > 1
     ]
     if faults:
-        raise InputError(f"{path.name} 的表头不对", faults)
-    order = [name for name in headings if name in places]
-    columns = [
-        pa.chunked_array([c for p in parts for c in _chunks(p.table, places[name][0])], pa.string())
-        for name in order
-    ]
-    rows = np.concatenate([part.rows for part in parts] or [np.empty(0, dtype=np.int64)])
-    return Opened(path.name, pa.table(columns, names=order), rows, tuple(opened.bad_rows))
+        raise InputError(f"{file} 的表头不对", faults)
+    return {name: places[name][0] for name in headings if name in places}
 
 
-def _chunks(table: pa.Table, place: int) -> list[pa.Array]:
-    return [chunk.cast(pa.string()) for chunk in table.column(place).chunks]
+def _whole(tables: list[pa.Table], place: int) -> pa.ChunkedArray:
+    chunks = [c.cast(pa.string()) for table in tables for c in table.column(place).chunks]
+    return pa.chunked_array(chunks, pa.string())
 
 
 def _missing(file: str, heading: str, found: list[str]) -> Fault:
@@ -128,35 +154,111 @@ def _missing(file: str, heading: str, found: list[str]) -> Fault:
     return Fault(file, f"缺少“{heading}”列", row=1, found="，".join(found)[:200], mend=mend)
 
 
-def _distinct(column: pa.ChunkedArray) -> tuple[Codes, pa.Array]:
-    """Codes of each row into the column's distinct trimmed texts."""
-    text = column.cast(pa.string()).combine_chunks()
-    if isinstance(text, pa.ChunkedArray):
-        text = pa.concat_arrays(text.chunks) if text.num_chunks else pa.array([], pa.string())
-    encoded = pc.fill_null(text, "").dictionary_encode()
-    codes = np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int32)
-    return codes, pc.utf8_trim_whitespace(encoded.dictionary)
+def _dictionary(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
+    """A column as a dictionary of text; whole numbers lose their ``.0``."""
+    array = readers.text_column(column)
+    if not pa.types.is_dictionary(array.type):
+        return array.cast(pa.string()).dictionary_encode()
+    return array if array.dictionary.type == pa.string() else array.cast(_TEXTS)
 
 
-def coded(column: pa.ChunkedArray) -> Coded:
-    """A text column as codes; texts that differ only in blanks around them become one."""
-    codes, texts = _distinct(column)
-    again = texts.dictionary_encode()
-    merged = np.asarray(again.indices.to_numpy(zero_copy_only=False), dtype=np.int32)
-    return Coded(merged[codes], tuple(again.dictionary.to_pylist()))
+_TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 
-def fixed(column: pa.ChunkedArray, decimals: int) -> tuple[Ints, Mask, Mask]:
-    """Decimal text as int64 counts of 10**-decimals.
+def _distinct(column: pa.ChunkedArray | pa.Array) -> tuple[Codes, pa.Array]:
+    """Codes of each row into the column's trimmed texts, blanks for nulls."""
+    encoded = _dictionary(column)
+    codes, texts = encoded.indices, pc.fill_null(encoded.dictionary, "")
+    if codes.null_count:
+        codes = codes.cast(pa.int32()).fill_null(len(texts))
+        texts = pa.concat_arrays([texts, pa.array([""], pa.string())])
+    places = np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int32)
+    return places, pc.utf8_trim_whitespace(texts)
 
-    Returns (values, good, blank), each (n,).  Thousands separators are allowed; more decimals than
-    that count, exponents and anything else are not good, a blank is neither.
+
+def coded(column: pa.ChunkedArray | pa.Array) -> Coded:
+    """A column as codes into its texts, without the blanks around them."""
+    return Coded(*_distinct(column))
+
+
+def fixed(column: pa.ChunkedArray | pa.Array, decimals: int) -> tuple[Ints, Mask, Mask]:
+    """Decimal numbers as int64 counts of 10**-decimals, exactly.
+
+    Returns (values, good, blank), each (n,).  In text thousands separators are allowed; more
+    decimals than that count, exponents and anything else are not good, a blank is neither.  Typed
+    columns (whole numbers, decimals, floats) must be such counts as well: a float is good where it
+    is the nearest float of a number with so few decimals.
     """
-    codes, texts = _distinct(column)
+    kind = column.type
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], kind)
+    if pa.types.is_integer(kind) and kind != pa.uint64():
+        return _fixed_whole(array, decimals)
+    if pa.types.is_decimal128(kind) and kind.scale >= 0:
+        return _fixed_decimal(array, decimals)
+    if pa.types.is_floating(kind):
+        return _fixed_float(array.cast(pa.float64()), decimals)
+    codes, texts = _distinct(array)
+    parsed = _fixed_text(texts, decimals)
+    return parsed[0][codes], parsed[1][codes], parsed[2][codes]
+
+
+def _given(array: pa.Array) -> Mask:
+    """Where a column has a value."""
+    if not array.null_count:
+        return np.ones(len(array), dtype=bool)
+    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _kept(values: Ints, good: Mask, given: Mask) -> tuple[Ints, Mask, Mask]:
+    good &= given
+    return (values if good.all() else np.where(good, values, 0)), good, ~given
+
+
+def _fixed_whole(array: pa.Array, decimals: int) -> tuple[Ints, Mask, Mask]:
+    given = _given(array)
+    filled = array.fill_null(0) if array.null_count else array
+    values = np.asarray(filled.to_numpy(zero_copy_only=False)).astype(np.int64)
+    limit = 10 ** (_DIGITS - decimals)
+    good = (values < limit) & (values > -limit)
+    return _kept(np.where(good, values, 0) * 10**decimals, good, given)
+
+
+def _fixed_decimal(array: pa.Array, decimals: int) -> tuple[Ints, Mask, Mask]:
+    """Decimals of up to 128 bits; only those that fit into 64 are good."""
+    halves = np.frombuffer(array.buffers()[1], dtype=np.int64)
+    halves = halves.reshape(-1, 2)[array.offset : array.offset + len(array)]
+    low, high = halves[:, 0], halves[:, 1]
+    good = high == (low >> 63)
+    scale = array.type.scale
+    if scale <= decimals:
+        values = low * 10 ** (decimals - scale)
+        limit = 10 ** (_DIGITS - decimals + scale)
+        good &= (low < limit) & (low > -limit)
+    else:
+        values, rest = np.divmod(low, 10 ** min(scale - decimals, 18))
+        good &= (rest == 0) & (np.abs(values) < 10**_DIGITS)
+    return _kept(values, good, _given(array))
+
+
+def _fixed_float(array: pa.Array, decimals: int) -> tuple[Ints, Mask, Mask]:
+    floats = np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
+    given = ~np.isnan(floats)
+    counts = np.rint(floats * 10.0**decimals)
+    good = (np.abs(counts) < _WHOLE_FLOATS) & (counts / 10.0**decimals == floats)
+    return _kept(np.where(good, counts, 0).astype(np.int64), good, given)
+
+
+_DIGITS = 17
+_WHOLE_FLOATS = 2.0**53
+
+
+def _fixed_text(texts: pa.Array, decimals: int) -> tuple[Ints, Mask, Mask]:
     cleaned = pc.replace_substring_regex(texts, "[,，]", "")
     parts = pc.extract_regex(
         cleaned,
-        rf"^(?P<sign>[+-]?)(?P<whole>[0-9]{{0,{17 - decimals}}})"
+        rf"^(?P<sign>[+-]?)(?P<whole>[0-9]{{0,{_DIGITS - decimals}}})"
         rf"(?:\.(?P<part>[0-9]{{0,{decimals}}})0*)?$",
     )
     sign, whole, part = (pc.fill_null(pc.struct_field(parts, i), "") for i in range(3))
@@ -170,8 +272,7 @@ def fixed(column: pa.ChunkedArray, decimals: int) -> tuple[Ints, Mask, Mask]:
     number = pc.if_else(pa.array(good), number, "0").cast(pa.int64())
     values = np.asarray(number.to_numpy(zero_copy_only=False), dtype=np.int64)
     values = np.where(np.asarray(pc.equal(sign, "-")), -values, values)
-    blank = np.asarray(pc.equal(texts, ""), dtype=bool)
-    return values[codes], good[codes], blank[codes]
+    return values, good, np.asarray(pc.equal(texts, ""), dtype=bool)
 
 
 def days_of(text: str) -> int | None:
@@ -186,12 +287,38 @@ def days_of(text: str) -> int | None:
         return None
 
 
-def dates(column: pa.ChunkedArray) -> tuple[Codes, Mask, Mask]:
-    """Date text as days since 1970-01-01 (int32).  Returns (days, good, blank), each (n,)."""
-    short = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(column.cast(pa.string())), 0, 11)
-    codes, texts = _distinct(short)
-    found = [days_of(text) for text in texts.to_pylist()]
+def dates(column: pa.ChunkedArray | pa.Array) -> tuple[Codes, Mask, Mask]:
+    """Dates as days since 1970-01-01 (int32), NO_DATE where there is none.
+
+    Returns (days, good, blank), each (n,).  Columns of dates or times are taken as they are, a time
+    of day is ignored.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.Array) and pa.types.is_temporal(array.type):
+        return _typed_dates(array)
+    codes, texts = _distinct(array)
+    short = pc.utf8_slice_codeunits(texts, 0, 11)
+    again = short.dictionary_encode()
+    places = np.asarray(again.indices.to_numpy(zero_copy_only=False), dtype=np.int32)[codes]
+    found = [days_of(text) for text in again.dictionary.to_pylist()]
     days = np.array([NO_DATE if day is None else day for day in found], dtype=np.int32)
     good = np.array([day is not None for day in found], dtype=bool)
     blank = np.asarray(pc.equal(texts, ""), dtype=bool)
-    return days[codes], good[codes], blank[codes]
+    return days[places], good[places], blank[codes]
+
+
+def _typed_dates(array: pa.Array) -> tuple[Codes, Mask, Mask]:
+    """Days of a column of dates or times; other temporal kinds and far years are not good."""
+    given = _given(array)
+    try:
+        whole = array.cast(pa.date32(), safe=False).cast(pa.int32())
+    except pa.ArrowInvalid:
+        whole = pa.nulls(len(array), pa.int32())
+    days = whole.fill_null(NO_DATE) if whole.null_count else whole
+    values = np.asarray(days.to_numpy(zero_copy_only=False), dtype=np.int32)
+    good = (values >= _FIRST_DAY) & (values <= _LAST_DAY)
+    return np.where(good, values, NO_DATE).astype(np.int32), good, ~given
+
+
+_FIRST_DAY = 1 - _EPOCH
+_LAST_DAY = dt.date.max.toordinal() - _EPOCH

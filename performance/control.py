@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from performance.cells import EXCEPTION_COLUMNS, Cells
-from performance.drg_part import DrgSurplus
+from performance.cells import Cells
+from performance.drg_facts import DrgSurplus
 from performance.inputs import Inputs
+from performance.line_checks import EXCEPTION_COLUMNS
 from performance.plan import Plan
 from performance.points import UNKNOWN, Points
 from performance.tables import SERIES
@@ -156,9 +158,10 @@ def control_totals(
     for row in totals.to_dict("records"):
         kept = int(row["reserve_fen"] + row["withheld_fen"] + row["department_head_fund_fen"])
         placed = int(row["staff_fen"] + row["personal_single_fen"]) + kept
-        note = "批准 = 到人 + 个人单项 + 科主任基金 + 质量留存 + 预留；UNKNOWN 为留存待查"
+        note = "批准 + 动用科主任基金 = 到人 + 个人单项 + 基金留存 + 质量留存 + 预留；UNKNOWN 待查"
         control, unknown = f"资金（{row['label']}）", int(row["unknown_fen"])
-        rows.append((control, "元", 2, int(row["approved_fen"]), placed, unknown, 0, note))
+        received = int(row["approved_fen"] + row["fund_used_fen"])
+        rows.append((control, "元", 2, received, placed, unknown, 0, note))
     return _control_frame(rows)
 
 
@@ -179,15 +182,32 @@ def _line_totals(cells: Cells, inputs: Inputs) -> list[_Row]:
         placed = int(cells.quantity_e4[known].sum())
         unknown = int(cells.quantity_e4[~known].sum())
         rows.append((f"数量（{side}）", "次", 4, cells.quantity_read_e4, placed, unknown, 0, ""))
+    rows += _source_totals(cells, both)
     placed, unknown = int(cells.amount_fen[both].sum()), int(cells.amount_fen[~both].sum())
     rows.append(("收费金额", "元", 2, cells.amount_read_fen, placed, unknown, 0, ""))
+    return rows
+
+
+def _source_totals(cells: Cells, known: npt.NDArray[np.bool_]) -> list[_Row]:
+    """Quantity by where the lines come from, where the file says so."""
+    rows: list[_Row] = []
+    if cells.sources == ("",):
+        return rows
+    for place, name in enumerate(cells.sources):
+        own = cells.source == place
+        placed = int(cells.quantity_e4[own & known].sum())
+        unknown = int(cells.quantity_e4[own & ~known].sum())
+        label = f"其中来源 {name}" if name else "其中无来源或不在本期"
+        rows.append((label, "次", 4, placed + unknown, placed, unknown, 0, ""))
     return rows
 
 
 def _point_totals(plan: Plan, points: Points, by_department: pd.DataFrame) -> list[_Row]:
     lost = (by_department["department"] == UNKNOWN) | (by_department["series"] == UNKNOWN)
     rows: list[_Row] = []
-    for side, name in (("order", "开单点数"), ("execution", "执行点数")):
+    for side, name in _POINT_SOURCES.items():
+        if side not in points.cell_points_e6:
+            continue
         column = by_department[f"{side}_e6"]
         note = ""
         if side == "execution":
@@ -197,9 +217,19 @@ def _point_totals(plan: Plan, points: Points, by_department: pd.DataFrame) -> li
     return rows
 
 
+_POINT_SOURCES = {
+    "order": "开单点数",
+    "execution": "执行点数",
+    "operation": "手术角色点数",
+    "nursing": "护理工作量点数",
+}
+
+
 def _attribution_note(plan: Plan, points: Points) -> str:
     plain, counted = points.plain_points_e6, points.cell_points_e6["execution"]
     way = "拆分" if plan.model.points.attribution == "split" else "重复计算"
+    if points.duplicate_points_e6:
+        way += f"（另有重复计入 {number_text(points.duplicate_points_e6 / 1e6, 6)} 点）"
     ratio = f"，为其 {number_text(counted / plain, 6)} 倍" if plain else ""
     return f"{way}：每项只计一次时 {number_text(plain / 1e6, 6)} 点{ratio}"
 

@@ -13,14 +13,30 @@ import numpy as np
 import pandas as pd
 
 from drg_engine.errors import Fault, InputError
-from performance.lines import ChargeLines, read_lines
+from performance.line_files import LineFile
+from performance.lines import ChargeLines
 from performance.tables import TABLES, read_table
 
 __all__ = ["Inputs", "empty_table", "input_files", "period_days", "read_inputs"]
 
 _SUFFIXES = (".csv", ".xlsx", ".parquet")
 _STANDING = ("items", "departments", "role_shares", "staff")
-_MONTHLY = ("attendance", "costs", "quality", "single_items", "pool", "history")
+_STANDING_OPTIONAL = ("posts", "units", "calendar")
+_MONTHLY = (
+    "attendance",
+    "costs",
+    "quality",
+    "single_items",
+    "pool",
+    "history",
+    "staff_scores",
+    "indicators",
+    "income",
+    "head_funds",
+    "operations",
+    "nursing",
+    "shifts",
+)
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -45,13 +61,23 @@ class Inputs:
     departments: pd.DataFrame
     role_shares: pd.DataFrame
     staff: pd.DataFrame
-    lines: ChargeLines
+    lines: ChargeLines | LineFile
     attendance: pd.DataFrame = field(default_factory=partial(empty_table, "attendance"))
     costs: pd.DataFrame = field(default_factory=partial(empty_table, "costs"))
     quality: pd.DataFrame = field(default_factory=partial(empty_table, "quality"))
     single_items: pd.DataFrame = field(default_factory=partial(empty_table, "single_items"))
     pool: pd.DataFrame = field(default_factory=partial(empty_table, "pool"))
     history: pd.DataFrame = field(default_factory=partial(empty_table, "history"))
+    posts: pd.DataFrame = field(default_factory=partial(empty_table, "posts"))
+    staff_scores: pd.DataFrame = field(default_factory=partial(empty_table, "staff_scores"))
+    indicators: pd.DataFrame = field(default_factory=partial(empty_table, "indicators"))
+    income: pd.DataFrame = field(default_factory=partial(empty_table, "income"))
+    head_funds: pd.DataFrame = field(default_factory=partial(empty_table, "head_funds"))
+    units: pd.DataFrame = field(default_factory=partial(empty_table, "units"))
+    calendar: pd.DataFrame = field(default_factory=partial(empty_table, "calendar"))
+    operations: pd.DataFrame = field(default_factory=partial(empty_table, "operations"))
+    nursing: pd.DataFrame = field(default_factory=partial(empty_table, "nursing"))
+    shifts: pd.DataFrame = field(default_factory=partial(empty_table, "shifts"))
     period: str | None = None
 
 
@@ -79,7 +105,7 @@ def _find(folder: Path, name: str) -> Path | None:
 
 def input_files(tables: Path, inputs: Path) -> Mapping[str, Path]:
     """The files that :func:`read_inputs` will read, by the name of the table."""
-    places = [(name, tables) for name in _STANDING]
+    places = [(name, tables) for name in (*_STANDING, *_STANDING_OPTIONAL)]
     places += [(name, inputs) for name in (*_MONTHLY, "charges")]
     found = {name: _find(folder, name) for name, folder in places}
     return {name: path for name, path in found.items() if path is not None}
@@ -98,15 +124,28 @@ def read_inputs(tables: Path, inputs: Path, period: str | None = None) -> Inputs
         if name not in files
     ]
     frames: dict[str, pd.DataFrame] = {}
-    lines: ChargeLines | None = None
+    lines: LineFile | None = None
     for name, path in files.items():
         try:
             if name == "charges":
-                lines = read_lines(path)
+                lines = LineFile(path)
             else:
                 frames[name] = read_table(path, name)
         except InputError as error:
             faults += error.faults or (Fault(path.name, str(error)),)
+    faults += _strange_units(frames)
     if faults or lines is None:
         raise InputError(f"输入文件有 {len(faults)} 处错误", faults)
     return Inputs(lines=lines, period=period, **frames)
+
+
+def _strange_units(frames: Mapping[str, pd.DataFrame]) -> list[Fault]:
+    """Rows of the mapping of HIS departments that lead to no unit."""
+    if "units" not in frames or "departments" not in frames:
+        return []
+    units, known = frames["units"], set(frames["departments"]["department"])
+    lost = units[~units["department"].isin(known)]
+    return [
+        Fault("units", "核算单元不在科室表", int(row), "科室编码", str(name), "请补入科室表或改正")
+        for row, name in zip(lost["row"], lost["department"], strict=True)
+    ]

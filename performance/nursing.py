@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
 
 __all__ = ["Step", "grade_points", "ladder_factor", "nurse_points", "ward_points"]
 
 
-def ward_points(bed_days: float, admissions: float, discharges: float, points: float) -> float:
+Number = TypeVar("Number", float, Fraction)
+
+
+def ward_points(bed_days: Number, admissions: Number, discharges: Number, points: Number) -> Number:
     """Points of a ward's workload: (bed-days + ½ admissions + ½ discharges) × nursing points."""
-    return (bed_days + 0.5 * admissions + 0.5 * discharges) * points
+    return (bed_days + (admissions + discharges) / 2) * points
 
 
 def grade_points(
-    charges: float, hours: float, bed_days: float, posts: float, coefficient: float
-) -> float:
+    charges: Number, hours: Number, bed_days: Number, posts: Number, coefficient: Number
+) -> Number:
     """Points of the nursing grades: charges × hours / (bed-days × posts) × coefficient.
 
     charges: nursing and nursing treatment charges in yuan.  Raises ValueError without bed-days or
@@ -26,7 +31,7 @@ def grade_points(
     return charges * hours / (bed_days * posts) * coefficient
 
 
-def nurse_points(ward: float, own_shifts: float, all_shifts: float) -> float:
+def nurse_points(ward: Number, own_shifts: Number, all_shifts: Number) -> Number:
     """A nurse's part of the ward's points by Σ shifts × (post + shift coefficient)."""
     if all_shifts <= 0:
         raise ValueError("班次系数合计必须大于 0")

@@ -1,277 +1,293 @@
-"""Charge lines to points of departments, exactly (allocation.md §2).
+"""Cells of charge lines to points of departments, exactly (allocation.md §2).
 
-**Representation.**  Quantities are int64 ten-thousandths and are summed first, over all lines of
-one item version and one pair of departments; that sum is exact whatever the order of rows.  Points
-per unit are the product of item points, coefficient and role share, each ten-thousandths, so an
-exact int64 of 10**-12.  Their product is rounded once, half up, to *millionths of a point*
-(``points_e6``) at the cell (item version, department).  A cell of the execution side is cut into
-its roles by the largest remainder, so its parts equal it.  All further sums are sums of int64.
+**Representation.**  Quantities are summed first, over all lines of one item version, unit, day
+coefficient and modifier; that sum is exact whatever the order of rows.  It is multiplied with the
+item's points and all factors exactly and rounded once, half up, to *millionths of a point*
+(``points_e6``).  A cell of the execution side is cut into its roles by the largest remainder, so
+its parts equal it.  All further sums are sums of int64.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drg_engine.errors import AllocationError, Fault, InputError
-from performance.cells import EXCEPTION_COLUMNS, Cells
-from performance.tables import ROLES
+from performance.calendar import DayFactors
+from performance.cells import Cells
+from performance.line_checks import EXCEPTION_COLUMNS
+from performance.measures import Grouped, item_points, modified_points
+from performance.points_table import (
+    SERIES_NAMES,
+    SOURCES,
+    UNKNOWN,
+    SideRows,
+    no_rows,
+    points_table,
+)
+from performance.products import product_parts, rate_parts
+from performance.shares import TO_ORDER, TO_SELF, Shares
+from performance.table_list import ROLES
 
 __all__ = [
     "UNKNOWN",
+    "OtherPoints",
     "Points",
-    "department_points",
+    "Rules",
+    "joined_points",
+    "parts_with_unknown",
     "points_of",
     "rate_parts",
+    "taken_elsewhere",
 ]
 
 Ints = npt.NDArray[np.int64]
 
-UNKNOWN = "UNKNOWN"
-_RATE = 10**10  # quantity e-4 x rate e-12 -> e-16; millionths are 10**10 of those
+_ONE = 10_000
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What turns cells into points beside the item table.
+
+    order_series: the series of ordering points.  instead: item classes whose executing points come
+    from elsewhere, by series (``*`` for all).
+    """
+
+    shares: Shares
+    factors: DayFactors
+    order_series: str
+    instead: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Points:
     """Points of the items, by department, series and source.
 
-    table columns: department, series, source (order | execution), item_code, item_version,
-    item_name, item_class, quantity_e4, item_points_e4, coefficient_e4, share_e4, points_e6.
     cell_points_e6: the points of all cells before they were cut into roles, by source.
     plain_points_e6: the executing cells with each unit counted once, for the control total.
+    duplicate_points_e6: what rows of way ``duplicate`` add.
+    by_department: department, series, order_e6, execution_e6, operation_e6, nursing_e6, points_e6.
     """
 
-    table: pd.DataFrame
+    made_from: tuple[Cells, pd.DataFrame, pd.DataFrame, Rules] = field(repr=False)
     cell_points_e6: dict[str, int]
     plain_points_e6: int
+    duplicate_points_e6: int
     exceptions: pd.DataFrame
+    by_department: pd.DataFrame
+    others: tuple[pd.DataFrame, ...] = ()
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Every product, made when it is first asked for: it may have millions of rows.
+
+        Columns: department, series, source (order | execution | operation | nursing), item_code,
+        item_version, item_name, item_class, quantity_e4, item_points_e4, coefficient_e4, share_e4,
+        points_e6; base_e4 (taken off the points), calendar_e4, session_e4 (further factors), part
+        (of the item, or the role), from_department (the executing unit, where it is another),
+        formula (the calculation in words, where it is no product).
+        """
+        cells, items, departments, rules = self.made_from
+        sides = [*_order_side(cells, items, rules), *_execution_side(cells, items, rules)]
+        own = points_table(sides, items, _names(departments)) if sides else no_rows()
+        if not any(len(other) for other in self.others):
+            return own
+        whole = pd.concat([own, *(other for other in self.others if len(other))])
+        keys = ["department", "series", "source", "item_code", "item_version"]
+        return whole.sort_values(keys, kind="stable", ignore_index=True)
 
 
-def _scaled(quantity_e4: Ints, rate_e12: Ints) -> tuple[Ints, Ints]:
-    """|quantity| x rate in whole millionths and what is left, in 10**-10 of one; exact."""
-    rate1, rate0 = np.divmod(rate_e12, _RATE)
-    quantity1, quantity0 = np.divmod(np.abs(quantity_e4), 10**5)
-    upper, middle = np.divmod(quantity1 * rate0, 10**5)
-    carry, left = np.divmod(middle * 10**5 + quantity0 * rate0, _RATE)
-    return np.abs(quantity_e4) * rate1 + upper + carry, left
-
-
-def rate_parts(quantity_e4: Ints, rates_e12: Ints) -> Ints:
-    """Points (millionths) of cells, cut into roles so that the parts equal the rounded whole.
-
-    quantity_e4: (n,).  rates_e12: (n, roles), points per unit, each >= 0.  Returns int64
-    (n, roles); the sum over roles is quantity x the sum of rates, rounded half up once.
-    """
-    reach = np.abs(quantity_e4.astype(np.float64))
-    points = (reach[:, None] * rates_e12.astype(np.float64)).sum() / _RATE
-    if points > 9e18 or reach.max(initial=0.0) > 9e13:
-        raise AllocationError("点数合计超出可精确计算的范围，请核对数量和点数")
-    whole, left = _scaled(quantity_e4[:, None], rates_e12)
-    extra = (left.sum(axis=1) + _RATE // 2) // _RATE
-    rank = np.argsort(np.argsort(-left, axis=1, kind="stable"), axis=1, kind="stable")
-    whole = whole + (rank < extra[:, None])
-    return np.asarray(np.where(quantity_e4[:, None] < 0, -whole, whole), dtype=np.int64)
-
-
-def points_of(
-    cells: Cells,
-    items: pd.DataFrame,
-    departments: pd.DataFrame,
-    role_shares: pd.DataFrame,
-    *,
-    attribution: str,
-    order_series: str,
-) -> Points:
+def points_of(cells: Cells, items: pd.DataFrame, departments: pd.DataFrame, rules: Rules) -> Points:
     """Points of the ordering and the executing units (allocation.md §2).
 
     Ordering: quantity x points(series) x order coefficient.  Executing: quantity x points(series) x
-    execution coefficient x role share.  In ``split`` the shares of one row must sum to 1; in
-    ``duplicate`` each role counts in full.  Cells of an executing unit that no share row covers go
-    to the series UNKNOWN and to the exceptions.  Raises InputError where shares do not sum to 1.
+    execution coefficient x role share; both x day coefficient x session factor.  Cells of an
+    executing unit that no share row covers go to the series UNKNOWN and to the exceptions.
     """
-    if attribution == "split":
-        _check_shares(role_shares)
-    names = np.append(departments["department"].to_numpy(dtype=object), UNKNOWN)
-    order, order_total = _order_side(cells, items, names, order_series)
-    execution, execution_total, plain, uncovered = _execution_side(cells, items, names, role_shares)
-    table = pd.concat([order, execution], ignore_index=True)
-    keys = ["department", "series", "source", "item_code", "item_version"]
-    table = table.sort_values(keys, kind="stable", ignore_index=True)
-    totals = {"order": order_total, "execution": execution_total}
-    return Points(table, totals, plain, uncovered)
+    names = _names(departments)
+    sums = np.zeros((len(SOURCES), len(names), len(SERIES_NAMES)), dtype=np.int64)
+    totals, plain, doubled, lost = {"order": 0, "execution": 0}, 0, 0, []
+    for sides in (_order_side, _execution_side):
+        for rows in sides(cells, items, rules):
+            value = rows.columns["points_e6"]
+            np.add.at(
+                sums[SOURCES.index(rows.source)], (rows.unit % len(names), rows.series), value
+            )
+            totals[rows.source] += int(value.sum())
+            plain += rows.plain
+            doubled += rows.doubled
+            lost.append(_uncovered_rows(rows, items, names))
+    filled = [rows for rows in lost if len(rows)]
+    told = _uncovered(pd.concat(filled, ignore_index=True) if filled else pd.DataFrame())
+    by_department = _by_department(sums, names)
+    return Points((cells, items, departments, rules), totals, plain, doubled, told, by_department)
 
 
-def _check_shares(role_shares: pd.DataFrame) -> None:
-    total = role_shares[[f"{role}_e4" for role in ROLES]].sum(axis=1)
-    faults = [
-        Fault(
-            "role_shares",
-            "拆分时医生、医技、护理份额合计须为 1",
-            int(row),
-            "医生",
-            f"{sum_ / 1e4:g}",
-        )
-        for row, sum_ in zip(role_shares["row"], total, strict=True)
-        if sum_ != 10_000
-    ]
-    if faults:
-        raise InputError("角色份额表与方案的拆分方式不符", faults)
+def _names(departments: pd.DataFrame) -> npt.NDArray[np.object_]:
+    return np.append(departments["department"].to_numpy(dtype=object), UNKNOWN)
 
 
-def _side(cells: Cells, department: Ints) -> tuple[Ints, Ints, Ints]:
-    """Cells of known items summed over (item, department): item, department, quantity."""
-    frame = pd.DataFrame({"item": cells.item, "department": department, "q": cells.quantity_e4})
-    summed = frame[frame["item"] >= 0].groupby(["item", "department"], sort=True)["q"].sum()
-    index = summed.index.to_frame()
-    item = index["item"].to_numpy(dtype=np.int64)
-    return item, index["department"].to_numpy(dtype=np.int64), summed.to_numpy(dtype=np.int64)
+_CHUNK = 1 << 17
 
 
-def _series_points(items: pd.DataFrame, role: str) -> Ints:
-    own = items[f"points_{role}_e4"].to_numpy(dtype=np.int64)
-    return np.where(own >= 0, own, items["points_e4"].to_numpy(dtype=np.int64))
+def _day_factor(cells: Cells, items: pd.DataFrame, rules: Rules, what: str) -> Ints:
+    """Coefficient of each cell's day, 1 where it does not apply."""
+    known = {name: rules.factors.counts(what, name) for name in items["item_class"].unique()}
+    applies = items["item_class"].map(known).to_numpy(dtype=bool)
+    return np.where(np.append(applies, False)[cells.item], cells.factor_e4, _ONE)
 
 
-def _rows(
-    items: pd.DataFrame,
-    item: Ints,
-    department: npt.NDArray[np.object_],
-    series: str,
-    source: str,
-    numbers: dict[str, Ints],
-) -> pd.DataFrame:
-    chosen = items.iloc[item]
-    frame = pd.DataFrame(
-        {
-            "department": department,
-            "series": series,
-            "source": source,
-            "item_code": chosen["item_code"].to_numpy(),
-            "item_version": chosen["version"].to_numpy(),
-            "item_name": chosen["item_name"].to_numpy(),
-            "item_class": chosen["item_class"].to_numpy(),
-            **numbers,
-        }
-    )
-    worth = (frame["item_points_e4"] * frame["coefficient_e4"] * frame["share_e4"]) != 0
-    return frame[worth].reset_index(drop=True)
+def _order_side(cells: Cells, items: pd.DataFrame, rules: Rules) -> Iterator[SideRows]:
+    coefficient = items["order_coefficient_e4"].to_numpy(dtype=np.int64)
+    worth = item_points(items, rules.order_series) * coefficient != 0
+    keep = np.append(worth, False)[cells.item]
+    day = _day_factor(cells, items, rules, "order")
+    columns = [cells.item, cells.order, day, cells.modifier]
+    grouped = Grouped([column[keep] for column in columns], cells.quantity_e4[keep])
+    for start in range(0, len(grouped.quantity), _CHUNK):
+        yield _ordered(grouped.slice(start, start + _CHUNK), cells, items, rules)
 
 
-def _order_side(
-    cells: Cells, items: pd.DataFrame, names: npt.NDArray[np.object_], series: str
-) -> tuple[pd.DataFrame, int]:
-    item, department, quantity = _side(cells, cells.order)
-    points = _series_points(items, series)[item]
-    coefficient = items["order_coefficient_e4"].to_numpy(dtype=np.int64)[item]
-    value = rate_parts(quantity, (points * coefficient * 10**4)[:, None])[:, 0]
+def _ordered(grouped: Grouped, cells: Cells, items: pd.DataFrame, rules: Rules) -> SideRows:
+    coefficient = items["order_coefficient_e4"].to_numpy(dtype=np.int64)
+    item, unit, day, modifier = grouped.columns
+    cut = modified_points(items, item, modifier, cells.modifiers, (rules.order_series,))
+    row = cut.row
+    factor = coefficient[item[row]] * _ONE * day[row] * cut.factor_e4
+    quantity = grouped.quantity[row]
+    value = product_parts(quantity, cut.points_e4, factor[:, None])[:, 0]
+    series = np.full(len(row), SERIES_NAMES.index(rules.order_series), dtype=np.int64)
     numbers = {
         "quantity_e4": quantity,
-        "item_points_e4": points,
-        "coefficient_e4": coefficient,
-        "share_e4": np.full(len(item), 10_000, dtype=np.int64),
+        "item_points_e4": cut.points_e4[:, 0] + cut.base_e4,
+        "coefficient_e4": coefficient[item[row]],
+        "share_e4": np.full(len(row), _ONE, dtype=np.int64),
         "points_e6": value,
+        "base_e4": cut.base_e4,
+        "calendar_e4": day[row],
+        "session_e4": cut.factor_e4,
     }
-    return _rows(items, item, names[department], series, "order", numbers), int(value.sum())
+    none = np.full(len(row), TO_SELF - 1, dtype=np.int64)
+    return SideRows("order", unit[row], series, item[row], cut.part, none, numbers)
 
 
-def _execution_side(
-    cells: Cells, items: pd.DataFrame, names: npt.NDArray[np.object_], role_shares: pd.DataFrame
-) -> tuple[pd.DataFrame, int, int, pd.DataFrame]:
-    item, department, quantity = _side(cells, cells.execution)
-    code = items["item_code"].to_numpy(dtype=object)[item]
-    group = items["item_class"].to_numpy(dtype=object)[item]
-    coefficient = items["execution_coefficient_e4"].to_numpy(dtype=np.int64)[item]
-    general = items["points_e4"].to_numpy(dtype=np.int64)[item]
-    rule = _share_rule(names[department], group, code, role_shares)
-    shares = role_shares[[f"{role}_e4" for role in ROLES]].to_numpy(dtype=np.int64)
-    shares = np.vstack([shares, np.zeros((1, len(ROLES)), dtype=np.int64)])[rule]
-    points = np.stack([_series_points(items, role)[item] for role in ROLES], axis=1)
-    columns = {role: (points[:, i], shares[:, i]) for i, role in enumerate(ROLES)}
-    columns[UNKNOWN] = (general, np.where(rule < 0, 10_000, 0))
-    rates = np.stack([p * coefficient * s for p, s in columns.values()], axis=1)
-    value = rate_parts(quantity, rates)
-    parts = []
-    for i, (role, (role_points, share)) in enumerate(columns.items()):
-        numbers = {
-            "quantity_e4": quantity,
-            "item_points_e4": role_points,
-            "coefficient_e4": coefficient,
-            "share_e4": share,
-            "points_e6": value[:, i],
+def _execution_side(cells: Cells, items: pd.DataFrame, rules: Rules) -> Iterator[SideRows]:
+    coefficient = items["execution_coefficient_e4"].to_numpy(dtype=np.int64)
+    most = np.max([item_points(items, name) for name in (*ROLES, UNKNOWN)], axis=0)
+    keep = np.append(most * coefficient != 0, False)[cells.item]
+    day = _day_factor(cells, items, rules, "execution")[keep]
+    found = rules.shares.rules(cells.execution[keep], cells.item[keep], cells.segment[keep])
+    start, _, to, _, _ = parts_with_unknown(rules.shares)
+    by_order = np.append(np.maximum.reduceat(np.append(to == TO_ORDER, 0), start[:-1]) > 0, False)
+    by_order &= np.append(np.diff(start) > 0, True)
+    order = np.where(by_order[found], cells.order[keep], TO_ORDER)
+    columns = [cells.item[keep], cells.execution[keep], order, day, cells.modifier[keep], found]
+    grouped = Grouped(columns, cells.quantity_e4[keep])
+    for first in range(0, len(grouped.quantity), _CHUNK):
+        yield _executed(grouped.slice(first, first + _CHUNK), cells, items, rules)
+
+
+def _executed(grouped: Grouped, cells: Cells, items: pd.DataFrame, rules: Rules) -> SideRows:
+    coefficient = items["execution_coefficient_e4"].to_numpy(dtype=np.int64)
+    start, role, to, share, duplicate = parts_with_unknown(rules.shares)
+    item, unit, order, day, modifier, found = grouped.columns
+    cut = modified_points(items, item, modifier, cells.modifiers, (*ROLES, UNKNOWN))
+    row = cut.row
+    rule = np.where(found < 0, len(start) - 2, found)[row]
+    count = np.diff(start)[rule]
+    width = int(count.max(initial=1))
+    place = start[rule][:, None] + np.arange(width)
+    there = np.arange(width) < count[:, None]
+    place = np.where(there, place, 0)
+    own = cut.points_e4[np.arange(len(row))[:, None], role[place]]
+    used = np.where(there, share[place], 0)
+    used[taken_elsewhere(items, item[row], role[place], rules)] = 0
+    single = coefficient[item[row]] * day[row] * cut.factor_e4
+    factor = single[:, None] * used
+    quantity = grouped.quantity[row]
+    value = product_parts(quantity, own, factor)
+    plain = product_parts(quantity, cut.points_e4[:, -1:], (single * _ONE)[:, None])
+    line, column = np.nonzero((own != 0) & (factor != 0))
+    target = to[place][line, column]
+    executing = unit[row][line]
+    going = np.where(target == TO_SELF, executing, target)
+    going = np.where(target == TO_ORDER, order[row][line], going)
+    whole = row[line]
+    numbers = {
+        "quantity_e4": quantity[line],
+        "item_points_e4": own[line, column] + cut.base_e4[line],
+        "coefficient_e4": coefficient[item[whole]],
+        "share_e4": used[line, column],
+        "points_e6": value[line, column],
+        "base_e4": cut.base_e4[line],
+        "calendar_e4": day[whole],
+        "session_e4": cut.factor_e4[line],
+    }
+    elsewhere = np.where(target == TO_SELF, TO_SELF - 1, executing)
+    doubled = int(value[line, column][duplicate[place][line, column] != 0].sum())
+    return SideRows(
+        "execution", going, role[place][line, column], item[whole], cut.part[line], elsewhere,
+        numbers, int(plain.sum()), doubled,
+    )  # fmt: skip
+
+
+def parts_with_unknown(shares: Shares) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Parts of all rules; a last rule gives all to the series UNKNOWN."""
+    start, role, to, share, duplicate = shares.parts()
+    more = (len(ROLES), TO_SELF, _ONE, 0)
+    held = zip((role, to, share, duplicate), more, strict=True)
+    columns: list[Ints] = [np.append(column, value).astype(np.int64) for column, value in held]
+    return np.append(start, start[-1] + 1), columns[0], columns[1], columns[2], columns[3]
+
+
+def taken_elsewhere(
+    items: pd.DataFrame, item: Ints, role: Ints, rules: Rules
+) -> npt.NDArray[np.bool_]:
+    """Parts (n, k) whose points come from operations or nursing workload instead."""
+    names = items["item_class"].to_numpy(dtype=object)
+    table = np.zeros((len(items), len(SERIES_NAMES)), dtype=bool)
+    for series, classes in rules.instead.items():
+        chosen = np.isin(names, list(classes))
+        columns = slice(0, len(ROLES)) if series == "*" else SERIES_NAMES.index(series)
+        table[chosen, columns] = True
+    return np.asarray(table[item[:, None], role])
+
+
+def _uncovered_rows(
+    rows: SideRows, items: pd.DataFrame, names: npt.NDArray[np.object_]
+) -> pd.DataFrame:
+    """Rows of the series UNKNOWN: where, of what class, how much."""
+    lost = np.flatnonzero(rows.series == len(ROLES))
+    classes = items["item_class"].to_numpy(dtype=object)
+    return pd.DataFrame(
+        {
+            "found": [
+                f"{a} / {b}"
+                for a, b in zip(names[rows.unit[lost]], classes[rows.item[lost]], strict=True)
+            ],
+            "quantity_e4": rows.columns["quantity_e4"][lost],
         }
-        parts.append(_rows(items, item, names[department], role, "execution", numbers))
-    plain = rate_parts(quantity, (general * coefficient * 10**4)[:, None])
-    whole = pd.concat(parts, ignore_index=True)
-    return whole, int(value.sum()), int(plain.sum()), _uncovered(parts[-1])
-
-
-_SHARE_LEVELS = (
-    (True, True, True),
-    (True, False, True),
-    (True, True, False),
-    (True, False, False),
-    (False, True, True),
-    (False, False, True),
-    (False, True, False),
-    (False, False, False),
-)
-
-
-def _joined(columns: list[npt.NDArray[np.object_]]) -> npt.NDArray[np.object_]:
-    """Text columns as one, by a mark that no id holds."""
-    whole = columns[0]
-    for column in columns[1:]:
-        whole = whole + "\x1f" + column
-    return whole
-
-
-def _share_rule(
-    department: npt.NDArray[np.object_],
-    group: npt.NDArray[np.object_],
-    code: npt.NDArray[np.object_],
-    role_shares: pd.DataFrame,
-) -> Ints:
-    """Row of the role share that covers each cell, the most particular first; -1 where none does.
-
-    Order: department and item, department and class, department alone, then the same for '*'.
-    """
-    names = ("department", "item_class", "item_code")
-    given = [role_shares[name].to_numpy(dtype=object) for name in names]
-    rule = np.full(len(code), -1, dtype=np.int64)
-    for fixed in _SHARE_LEVELS:
-        here = np.logical_and.reduce([(g != "*") == f for g, f in zip(given, fixed, strict=True)])
-        rows = np.flatnonzero(here)
-        if not len(rows):
-            continue
-        named = [i for i, f in enumerate(fixed) if f]
-        if not named:
-            rule[rule < 0] = rows[0]
-            continue
-        known = _joined([given[i][rows] for i in named])
-        wanted = _joined([(department, group, code)[i] for i in named])
-        found = pd.Index(known).get_indexer(pd.Index(wanted))
-        rule = np.where((rule < 0) & (found >= 0), rows[found], rule)
-    return rule
+    )
 
 
 def _uncovered(rows: pd.DataFrame) -> pd.DataFrame:
     """Exceptions for executed items that no role share covers."""
     if not len(rows):
         return pd.DataFrame(columns=list(EXCEPTION_COLUMNS))
-    grouped = rows.groupby(["department", "item_class"], sort=True)
-    summed = grouped.agg(
-        rows=("item_code", "size"), quantity_e4=("quantity_e4", "sum")
-    ).reset_index()
+    grouped = rows.groupby("found", sort=True)["quantity_e4"]
+    summed = grouped.agg(["size", "sum"]).reset_index()
     return pd.DataFrame(
         {
             "kind": "没有角色份额",
             "file": "role_shares",
-            "found": summed["department"] + " / " + summed["item_class"],
-            "rows": summed["rows"],
-            "quantity_e4": summed["quantity_e4"],
+            "found": summed["found"],
+            "rows": summed["size"],
+            "quantity_e4": summed["sum"],
             "amount_fen": np.int64(0),
             "first_row": np.int64(0),
             "message": "角色份额表没有覆盖；执行点数归入 UNKNOWN 系列（行数为项目数）",
@@ -279,16 +295,56 @@ def _uncovered(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def department_points(points: Points) -> pd.DataFrame:
-    """Points by (department, series): order_e6, execution_e6, points_e6 (int64 millionths)."""
-    table = points.table
+def _by_department(sums: Ints, names: npt.NDArray[np.object_]) -> pd.DataFrame:
+    """Points by (department, series) that have any, one column a source and their sum."""
+    unit, series = np.nonzero((sums != 0).any(axis=0))
+    columns = {f"{name}_e6": sums[SOURCES.index(name), unit, series] for name in _ORDERED}
     frame = pd.DataFrame(
         {
-            "department": table["department"],
-            "series": table["series"],
-            "order_e6": table["points_e6"].where(table["source"] == "order", 0),
-            "execution_e6": table["points_e6"].where(table["source"] == "execution", 0),
-            "points_e6": table["points_e6"],
+            "department": names[unit].astype(object),
+            "series": np.array(SERIES_NAMES, dtype=object)[series],
+            **columns,
         }
     )
-    return frame.groupby(["department", "series"], sort=True, as_index=False).sum()
+    return _summed(frame)
+
+
+_ORDERED = ("order", "execution", "operation", "nursing")
+
+
+def _summed(frame: pd.DataFrame) -> pd.DataFrame:
+    names = [f"{name}_e6" for name in _ORDERED]
+    frame = frame.groupby(["department", "series"], sort=True, as_index=False)[names].sum()
+    return frame.assign(points_e6=frame[names].sum(axis=1).astype(np.int64))
+
+
+@dataclass(frozen=True)
+class OtherPoints:
+    """Points of another source: rows as those of ``Points.table``, and what was not known."""
+
+    source: str
+    table: pd.DataFrame
+    exceptions: pd.DataFrame
+
+
+def joined_points(points: Points, more: Sequence[OtherPoints]) -> Points:
+    """Points of several sources as one."""
+    if not more:
+        return points
+    frames = [points.by_department]
+    for other in more:
+        own = other.table[["department", "series"]]
+        frames.append(own.assign(**{f"{other.source}_e6": other.table["points_e6"]}))
+    by_department = pd.concat(frames, ignore_index=True).fillna({f"{n}_e6": 0 for n in _ORDERED})
+    for name in _ORDERED:
+        by_department[f"{name}_e6"] = by_department[f"{name}_e6"].astype(np.int64)
+    told = [points.exceptions, *(other.exceptions for other in more)]
+    told = [one for one in told if len(one)]
+    totals = {other.source: int(other.table["points_e6"].sum()) for other in more}
+    return replace(
+        points,
+        cell_points_e6=points.cell_points_e6 | totals,
+        exceptions=pd.concat(told, ignore_index=True) if told else points.exceptions,
+        by_department=_summed(by_department),
+        others=(*points.others, *(other.table for other in more)),
+    )

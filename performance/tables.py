@@ -7,7 +7,6 @@ days since 1970-01-01 (``NO_DATE`` where open).  Ids are text, so ``0102`` keeps
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,167 +17,32 @@ import pandas as pd
 
 from drg_engine.errors import Fault, InputError
 from performance.columns import NO_DATE, Opened, coded, dates, fixed, nearest, open_table
+from performance.table_list import (
+    BLANK,
+    INCOME_CLASSES,
+    KINDS,
+    NO_NUMBER,
+    ORDERING,
+    ROLES,
+    SERIES,
+    SERIES_NAMES,
+    TABLES,
+    Column,
+    Table,
+)
 
-__all__ = ["KINDS", "ROLES", "SERIES", "TABLES", "Column", "Table", "read_table"]
-
-ROLES = ("doctor", "technician", "nurse")
-SERIES: Mapping[str, str] = {
-    "doctor": "医生",
-    "technician": "医技",
-    "nurse": "护理",
-    "administration": "行政",
-}
-KINDS: Mapping[str, str] = {
-    "外科": "surgery",
-    "内科": "medicine",
-    "重症": "icu",
-    "医技": "technology",
-    "门诊": "outpatient",
-    "行政": "administration",
-}
-_SERIES_NAMES = {**{label: name for name, label in SERIES.items()}, **{n: n for n in SERIES}}
-_SERIES_NAMES |= {"技师": "technician", "护士": "nurse", "医师": "doctor", "管理": "administration"}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table file.
-
-    kind: id (text, never blank), text, number (int64 ten-thousandths), money (int64 fen), date.
-    default: value of a blank cell or an absent column; None makes both faults.
-    low and high bound a number inclusively, in its own unit (not in ten-thousandths).
-    """
-
-    name: str
-    headings: tuple[str, ...]
-    kind: str = "text"
-    default: Any = None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def field(self) -> str:
-        """Name of the column in the table read."""
-        return self.name + {"number": "_e4", "money": "_fen"}.get(self.kind, "")
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table file: its columns and the columns whose values must not repeat together."""
-
-    title: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...] = ()
-
-
-_BLANK = -1
-_DEPARTMENT = Column("department", ("科室编码", "科室", "核算单元"), "id")
-_STAFF_ID = Column("staff_id", ("工号", "人员编号", "职工编号"), "id")
-
-TABLES: Mapping[str, Table] = {
-    "items": Table(
-        "项目点数表",
-        (
-            Column("version", ("版本",), default=""),
-            Column("item_code", ("项目编码", "收费项目编码"), "id"),
-            Column("item_name", ("项目名称",), default=""),
-            Column("unit", ("单位", "计价单位"), default=""),
-            Column("item_class", ("类别", "项目类别"), "id"),
-            Column("points", ("点数", "点值分"), "number", low=0, high=100_000),
-            Column("order_coefficient", ("开单系数", "判读系数"), "number", 0, low=0, high=10),
-            Column("execution_coefficient", ("执行系数",), "number", 10_000, low=0, high=10),
-            Column("points_doctor", ("医生点数",), "number", _BLANK, low=0, high=100_000),
-            Column("points_technician", ("医技点数",), "number", _BLANK, low=0, high=100_000),
-            Column("points_nurse", ("护理点数",), "number", _BLANK, low=0, high=100_000),
-            Column("reason", ("赋分理由",), default=""),
-            Column("effective_from", ("生效日期",), "date", NO_DATE),
-            Column("effective_to", ("失效日期",), "date", NO_DATE),
-        ),
-        ("item_code", "effective_from"),
-    ),
-    "departments": Table(
-        "科室表",
-        (
-            _DEPARTMENT,
-            Column("department_name", ("科室名称",), default=""),
-            Column("kind", ("类型", "科室类型"), "id"),
-            Column("coefficient", ("科室系数",), "number", 10_000, low=0, high=100),
-            Column("beds", ("编制床位", "床位"), "number", 0, low=0, high=100_000),
-        ),
-        ("department",),
-    ),
-    "role_shares": Table(
-        "角色份额表",
-        (
-            _DEPARTMENT,
-            Column("item_class", ("项目类别", "类别"), default="*"),
-            Column("item_code", ("项目编码",), default="*"),
-            Column("doctor", ("医生",), "number", 0, low=0, high=1),
-            Column("technician", ("医技",), "number", 0, low=0, high=1),
-            Column("nurse", ("护理",), "number", 0, low=0, high=1),
-        ),
-        ("department", "item_class", "item_code"),
-    ),
-    "staff": Table(
-        "人员表",
-        (
-            _STAFF_ID,
-            Column("name", ("姓名",), default=""),
-            _DEPARTMENT,
-            Column("series", ("系列", "人员系列"), "id"),
-            Column("title", ("职称",), default=""),
-            Column("post_coefficient", ("岗位系数",), "number", 10_000, low=0, high=100),
-            Column("title_coefficient", ("职称系数",), "number", 10_000, low=0, high=100),
-        ),
-        ("staff_id",),
-    ),
-    "attendance": Table(
-        "考勤表",
-        (
-            _STAFF_ID,
-            Column("days_due", ("应出勤天数", "应出勤"), "number", low=0.0001, high=366),
-            Column("days_present", ("实际出勤天数", "实际出勤"), "number", low=0, high=366),
-        ),
-        ("staff_id",),
-    ),
-    "costs": Table(
-        "科室成本表",
-        (
-            _DEPARTMENT,
-            Column("cost_item", ("成本项目",), "id"),
-            Column("amount", ("金额",), "money"),
-        ),
-    ),
-    "quality": Table(
-        "质量得分表",
-        (_DEPARTMENT, Column("score", ("质量得分", "得分"), "number", low=0, high=200)),
-        ("department",),
-    ),
-    "single_items": Table(
-        "单项奖惩表",
-        (
-            Column("department", ("科室编码", "科室"), default=""),
-            Column("staff_id", ("工号", "人员编号"), default=""),
-            Column("matter", ("事项",), default=""),
-            Column("amount", ("金额",), "money"),
-            Column("series", ("系列",), default=""),
-        ),
-    ),
-    "pool": Table(
-        "奖金池表",
-        (Column("series", ("系列",), "id"), Column("amount", ("金额",), "money", low=0)),
-        ("series",),
-    ),
-    "history": Table(
-        "历史绩效表",
-        (
-            _DEPARTMENT,
-            Column("series", ("系列",), "id"),
-            Column("amount", ("金额",), "money", low=0),
-        ),
-        ("department", "series"),
-    ),
-}
+__all__ = [
+    "INCOME_CLASSES",
+    "KINDS",
+    "NO_NUMBER",
+    "ROLES",
+    "SERIES",
+    "TABLES",
+    "Column",
+    "Table",
+    "complete",
+    "read_table",
+]
 
 
 def read_table(path: Path, name: str) -> pd.DataFrame:
@@ -198,7 +62,7 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
         else:
             data[column.field] = np.full(len(opened.rows), column.default)
     frame = pd.DataFrame(data)
-    frame = _canonical(frame)
+    frame = _canonical(name, frame)
     faults += _repeated(path.name, table, frame)
     faults += _CHECKS.get(name, _no_check)(path.name, frame)
     if faults:
@@ -208,12 +72,30 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
-def _canonical(frame: pd.DataFrame) -> pd.DataFrame:
-    for column, names in (("series", _SERIES_NAMES), ("kind", KINDS)):
-        if column in frame.columns:
-            frame[column] = frame[column].map(lambda text, names=names: names.get(text, text))
-    for column in ("item_class", "item_code"):
-        if column in frame.columns and "doctor_e4" in frame.columns:
+def complete(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A table put together by a caller, with the columns of :data:`TABLES` that it lacks.
+
+    They get their defaults; a column without a default must be there.
+    """
+    lacking = {
+        column.field: column.default
+        for column in TABLES[name].columns
+        if column.field not in frame.columns and column.default is not None
+    }
+    return frame.assign(**lacking) if lacking else frame
+
+
+def _canonical(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    if "series" in frame.columns:
+        frame["series"] = frame["series"].map(lambda text: SERIES_NAMES.get(text, text))
+    if name == "departments":
+        frame["kind"] = frame["kind"].map(lambda text: KINDS.get(text, text))
+    if name == "income":
+        frame["income_class"] = frame["income_class"].map(
+            lambda text: INCOME_CLASSES.get(text, text)
+        )
+    if name == "role_shares":
+        for column in ("item_class", "item_code"):
             frame[column] = frame[column].replace("", "*")
     return frame
 
@@ -256,11 +138,27 @@ def _values(source: _Cells, faults: list[Fault]) -> npt.NDArray[Any]:
         elif column.default:
             values[blank] = column.default
         return values
+    if column.kind == "choice":
+        return _choices(source, faults)
     if column.kind == "date":
         days, good, blank = dates(source.cells)
         faults += source.faults(~good & ~blank, "不是日期", "写作 2026-10-01")
+        if column.default is None:
+            faults += source.faults(blank, "不能为空", "写作 2026-10-01")
         return days.astype(np.int64)
     return _numbers(source, faults)
+
+
+def _choices(source: _Cells, faults: list[Fault]) -> npt.NDArray[Any]:
+    """Canonical names of a column of choices; a blank is the default."""
+    column = source.column
+    known = {**column.choices, **{name: name for name in column.choices.values()}}
+    if column.default is not None:
+        known[""] = column.default
+    texts = coded(source.cells).texts()
+    bad = np.array([text not in known for text in texts], dtype=bool)
+    faults += source.faults(bad, "不在可选值之内", "可用：" + "、".join(column.choices))
+    return np.array([known.get(text, text) for text in texts], dtype=object)
 
 
 def _numbers(source: _Cells, faults: list[Fault]) -> npt.NDArray[np.int64]:
@@ -300,38 +198,78 @@ def _no_check(file: str, frame: pd.DataFrame) -> list[Fault]:
     return []
 
 
-def _check_items(file: str, frame: pd.DataFrame) -> list[Fault]:
+def _check_intervals(file: str, frame: pd.DataFrame, keys: list[str], what: str) -> list[Fault]:
+    """Half-open intervals [from, to) of one key neither inverted nor overlapping."""
     faults = []
-    inverted = frame[
-        (frame["effective_to"] != NO_DATE) & (frame["effective_to"] <= frame["effective_from"])
-    ]
-    for row, code in zip(inverted["row"], inverted["item_code"], strict=True):
+    names = frame[keys[0]].astype(str)
+    inverted = (frame["effective_to"] != NO_DATE) & (
+        frame["effective_to"] <= frame["effective_from"]
+    )
+    for row, name in zip(frame["row"][inverted], names[inverted], strict=True):
         faults.append(
-            Fault(file, "失效日期不晚于生效日期", int(row), "失效日期", code, "请改正日期")
+            Fault(file, "失效日期不晚于生效日期", int(row), "失效日期", name, "请改正日期")
         )
-    ordered = frame.sort_values(["item_code", "effective_from"], kind="stable")
-    same = ordered["item_code"].eq(ordered["item_code"].shift())
+    ordered = frame.sort_values([*keys, "effective_from"], kind="stable")
+    same = (ordered[keys] == ordered[keys].shift()).all(axis=1)
     before = ordered["effective_to"].shift(fill_value=NO_DATE)
-    overlap = ordered[same & ((before == NO_DATE) | (before > ordered["effective_from"]))]
-    for row, code in zip(overlap["row"], overlap["item_code"], strict=True):
+    again = ordered["effective_from"] == ordered["effective_from"].shift()
+    overlap = same & ~again & ((before == NO_DATE) | (before > ordered["effective_from"]))
+    for row, name in zip(ordered["row"][overlap], ordered[keys[0]][overlap], strict=True):
         faults.append(
-            Fault(file, "同一项目的有效期重叠", int(row), "生效日期", code, "上一版本须先失效")
+            Fault(file, f"{what}的有效期重叠", int(row), "生效日期", str(name), "上一版本须先失效")
         )
     return faults
+
+
+def _check_items(file: str, frame: pd.DataFrame) -> list[Fault]:
+    faults = _check_intervals(file, frame, ["item_code"], "同一项目")
+    rvu = frame[["work_e4", "practice_e4", "malpractice_e4"]]
+    nothing = (frame["points_e4"] == BLANK) & (rvu == BLANK).all(axis=1)
+    faults += _item_faults(file, frame[nothing], "点数", "不能为空", "请填写点数或三项 RVU")
+    own = (frame[[f"points_{role}_e4" for role in ROLES]] != BLANK).any(axis=1)
+    lone = frame["session"].isin(["endoscopy", "imaging"]) & own
+    faults += _item_faults(
+        file, frame[lone], "同次规则", "内镜和影像折算只能用总点数", "请删去分系列的点数"
+    )
+    scopes = (frame["session"] == "endoscopy") & (frame["family"] == "")
+    faults += _item_faults(file, frame[scopes], "内镜族", "不能为空", "请写明属于哪一族")
+    parts = frame["technical_e4"] + frame["professional_e4"]
+    images = (frame["session"] == "imaging") & (parts != frame["points_e4"])
+    images &= frame["points_e4"] != BLANK
+    mend = "技术点数 + 专业点数应等于点数"
+    return faults + _item_faults(file, frame[images], "技术点数", "与点数不符", mend)
+
+
+def _item_faults(
+    file: str, rows: pd.DataFrame, column: str, message: str, mend: str
+) -> list[Fault]:
+    return [
+        Fault(file, message, int(row), column, str(code), mend)
+        for row, code in zip(rows["row"], rows["item_code"], strict=True)
+    ]
+
+
+def _check_units(file: str, frame: pd.DataFrame) -> list[Fault]:
+    return _check_intervals(file, frame, ["his_code"], "同一 HIS 科室")
+
+
+def _check_shares(file: str, frame: pd.DataFrame) -> list[Fault]:
+    keys = ["department", "item_class", "item_code", "to_unit"]
+    return _check_intervals(file, frame, keys, "同一份额")
 
 
 def _check_series(file: str, frame: pd.DataFrame) -> list[Fault]:
     faults = []
     for row, text in zip(frame["row"], frame["series"], strict=True):
         if text not in SERIES and text != "":
-            near = nearest(text, _SERIES_NAMES)
+            near = nearest(text, SERIES_NAMES)
             mend = "可用：" + "、".join(SERIES.values()) + (f"；最接近“{near}”" if near else "")
             faults.append(Fault(file, "不认识的系列", int(row), "系列", text, mend))
     return faults
 
 
 def _check_departments(file: str, frame: pd.DataFrame) -> list[Fault]:
-    reserved = frame[frame["department"].isin(["UNKNOWN", "*"])]
+    reserved = frame[frame["department"].isin(["UNKNOWN", "*", ORDERING])]
     return [
         Fault(file, "这个编码是保留字", int(row), "科室编码", str(name), "请换一个科室编码")
         for row, name in zip(reserved["row"], reserved["department"], strict=True)
@@ -346,11 +284,35 @@ def _check_single_items(file: str, frame: pd.DataFrame) -> list[Fault]:
     ]
 
 
+def _check_income(file: str, frame: pd.DataFrame) -> list[Fault]:
+    faults = []
+    for row, text in zip(frame["row"], frame["income_class"], strict=True):
+        if text not in INCOME_CLASSES.values():
+            near = nearest(text, INCOME_CLASSES)
+            mend = "可用：" + "、".join(INCOME_CLASSES) + (f"；最接近“{near}”" if near else "")
+            faults.append(Fault(file, "不认识的类别", int(row), "类别", text, mend))
+    return faults
+
+
+def _check_posts(file: str, frame: pd.DataFrame) -> list[Fault]:
+    ends = (frame["effective_to"] != NO_DATE) & (frame["effective_to"] <= frame["effective_from"])
+    return _check_series(file, frame) + [
+        Fault(file, "失效日期不晚于生效日期", int(row), "失效日期", str(name), "请改正日期")
+        for row, name in zip(frame["row"][ends], frame["staff_id"][ends], strict=True)
+    ]
+
+
 _CHECKS = {
     "items": _check_items,
+    "units": _check_units,
+    "role_shares": _check_shares,
     "departments": _check_departments,
     "staff": _check_series,
     "pool": _check_series,
     "history": _check_series,
     "single_items": _check_single_items,
+    "adjustments": _check_single_items,
+    "head_funds": _check_series,
+    "income": _check_income,
+    "posts": _check_posts,
 }

@@ -25,20 +25,33 @@ def number_text(value: float, places: int = 8) -> str:
 
 
 def item_words(table: pd.DataFrame) -> list[str]:
-    """The calculation of each row of ``Points.table``: quantity × points × coefficient × share.
+    """The calculation of each row of ``Points.table``: quantity × points × factors.
 
-    Factors of exactly 1 beyond quantity and points are left out.
+    Factors of exactly 1 beyond quantity and points are left out; a base taken off the points is
+    shown, ``1 × (5.89 − 5.42) = 0.47``.  Rows that are no product have their own formula.
     """
+    rows = len(table)
+    held = {name: table[name].tolist() for name in (*_NUMBERS, *_FACTORS) if name in table}
+    for name, value in (("base_e4", 0), ("formula", "")):
+        held[name] = table[name].tolist() if name in table else [value] * rows
+    factors = [held[name] for name in _FACTORS if name in held]
     words = []
-    numbers = (table[name] for name in _FACTORS)
-    for quantity, points, coefficient, share, result in zip(*numbers, strict=True):
-        factors = [decimal_text(quantity, 4), decimal_text(points, 4)]
-        factors += [decimal_text(f, 4) for f in (coefficient, share) if f != 10_000]
-        words.append(f"{' × '.join(factors)} = {decimal_text(result, 6)}")
+    for place in range(rows):
+        result = decimal_text(held["points_e6"][place], 6)
+        if held["formula"][place]:
+            words.append(f"{held['formula'][place]} = {result}")
+            continue
+        worth = decimal_text(held["item_points_e4"][place], 4)
+        if held["base_e4"][place]:
+            worth = f"({worth} − {decimal_text(held['base_e4'][place], 4)})"
+        pieces = [decimal_text(held["quantity_e4"][place], 4), worth]
+        pieces += [decimal_text(f[place], 4) for f in factors if f[place] != 10_000]
+        words.append(f"{' × '.join(pieces)} = {result}")
     return words
 
 
-_FACTORS = ("quantity_e4", "item_points_e4", "coefficient_e4", "share_e4", "points_e6")
+_NUMBERS = ("quantity_e4", "item_points_e4", "points_e6")
+_FACTORS = ("coefficient_e4", "share_e4", "session_e4", "calendar_e4")
 
 
 def money_steps(steps: Iterable[tuple[str, int]], result: tuple[str, int]) -> str:
@@ -57,7 +70,7 @@ def money_steps(steps: Iterable[tuple[str, int]], result: tuple[str, int]) -> st
 def pool_words(row: dict[Hashable, object]) -> str:
     """The calculation of one row of the department pools, step by step."""
     points = row["basis"] == "points"
-    text = {name: float(str(row[name])) for name in _NUMBERS}
+    text = {name: float(str(row[name])) for name in _POOL_NUMBERS}
     amount = {name: int(str(row[f"{name}_fen"])) for name in ("points", "pool", *_PARTS)}
     amount["cost"] = -amount["cost"]
     base = decimal_text(int(str(row["points_e6"])), 6) if points else None
@@ -78,7 +91,7 @@ def pool_words(row: dict[Hashable, object]) -> str:
     return "；".join(piece for piece in pieces if piece)
 
 
-_NUMBERS = ("staff_weight", "coefficient", "value", "quality_score", "quality_factor")
+_POOL_NUMBERS = ("staff_weight", "coefficient", "value", "quality_score", "quality_factor")
 _PARTS = {
     "drg": "DRG 部分",
     "cost": "承担成本",

@@ -6,21 +6,25 @@ Nothing is written here; :mod:`drg_engine.month_run` writes what this gives.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from drg_engine.cases import CaseReader, Cases, ReadCounts, joined
+from drg_engine.errors import Fault, WorkspaceError
 from drg_engine.grouping import CodeLookup, Grouping, group
-from drg_engine.payment import PaymentColumns, Settlement, settle
-from drg_engine.policy import Policy, load_policy
+from drg_engine.month_settle import month_policies, settle_month
+from drg_engine.payment import Settlement
+from drg_engine.payment_dated import DatedSettlement
+from drg_engine.policy import Policy
 from drg_engine.surplus import rollup
 from drg_engine.workspace import Workspace
 from grouper_tables import Scheme, load_scheme
 
 if TYPE_CHECKING:
+    from drg_engine.ledger_adjustments import Adjustments
     from performance import Allocation, Inputs, Plan
 
 __all__ = ["Month", "compute_month"]
@@ -54,11 +58,24 @@ class Month:
     plan: Plan | None
     inputs: Inputs | None
     allocation: Allocation | None
+    adjustments: pd.DataFrame | None = None
+    dated: DatedSettlement | None = None
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Every policy that the month was settled by, in order of time; ``policy`` is the last."""
+        return (self.policy,) if self.dated is None else self.dated.policies
 
 
-def compute_month(workspace: Workspace, period: str, begin: Callable[[str], None]) -> Month:
+def compute_month(
+    workspace: Workspace,
+    period: str,
+    begin: Callable[[str], None],
+    adjustments: Adjustments | None = None,
+) -> Month:
     """Compute a month; ``begin`` is told each stage as it begins.
 
+    adjustments: corrections of locked months, paid as single items of this one.
     Raises the DrgEngineError of whatever is wrong with settings, tables, policy, plan or inputs.
     """
     begin("读取分组方案与政策")
@@ -67,7 +84,7 @@ def compute_month(workspace: Workspace, period: str, begin: Callable[[str], None
         workspace.named_or_file(run.scheme),
         options={"clinical_codes": True} if run.clinical_codes else {},
     )
-    policy = load_policy(workspace.named_or_file(run.policy))
+    policies = month_policies(workspace)
     begin("读取病例")
     source = workspace.cases_file(period)
     reader = CaseReader(source)
@@ -76,35 +93,50 @@ def compute_month(workspace: Workspace, period: str, begin: Callable[[str], None
     lookup = CodeLookup(scheme)
     grouping = group(cases, scheme, lookup=lookup)
     begin("付费与盈亏")
-    hospital = workspace.hospital
-    columns = PaymentColumns.from_cases(
-        cases, grouping, hospital=hospital.name, level=hospital.level
-    )
-    settlement = settle(columns, policy)
+    settled = settle_month(workspace, period, cases, grouping, policies)
+    settlement = settled.dated.whole
     rollups = {name: rollup(settlement, by) for name, by in LEVELS.items()}
     begin("绩效分配")
-    plan, inputs, allocation = _allocated(workspace, period, rollups["departments"])
-    files = {"cases": source}
+    plan, inputs, allocation = _allocated(workspace, period, cases, settlement, adjustments)
+    files = {"cases": source, **settled.files}
     if inputs is not None:
         from performance import input_files
 
         files.update(input_files(workspace.tables, workspace.inputs(period)))
+    if adjustments is not None:
+        files["adjustments"] = adjustments.file
     return Month(
-        workspace, period, files, scheme, policy, cases, reader.counts, grouping,
+        workspace, period, files, scheme, settlement.policy, cases, reader.counts, grouping,
         lookup.unknown(cases), settlement, rollups, plan, inputs, allocation,
+        None if adjustments is None else adjustments.table, settled.dated,
     )  # fmt: skip
 
 
 def _allocated(
-    workspace: Workspace, period: str, departments: pd.DataFrame
+    workspace: Workspace,
+    period: str,
+    cases: Cases,
+    settlement: Settlement,
+    adjustments: Adjustments | None,
 ) -> tuple[Plan | None, Inputs | None, Allocation | None]:
     """Plan, inputs and allocation; nothing where the settings name no plan."""
     if workspace.run.plan is None:
+        if adjustments is not None and len(adjustments.table):
+            fault = Fault(
+                adjustments.file.name, "没有分配方案，更正无处支付", mend="写明 [run] plan"
+            )
+            raise WorkspaceError(f"{period} 有更正而不做分配", [fault])
         return None, None, None
     from performance import DrgSurplus, allocate, load_plan, read_inputs
+    from performance.drg_facts import died_cases, transferred_cases
 
     plan = load_plan(workspace.folder / workspace.run.plan)
     inputs = read_inputs(workspace.tables, workspace.inputs(period), period)
-    basis = plan.model.drg.surplus or "insurance"
-    known = departments[departments["department"] != ""]
-    return plan, inputs, allocate(plan, inputs, DrgSurplus.from_rollup(known, basis))
+    if adjustments is not None and len(adjustments.table):
+        items = [inputs.single_items, adjustments.single_items()]
+        filled = [frame for frame in items if len(frame)]
+        inputs = replace(inputs, single_items=pd.concat(filled, ignore_index=True))
+    surplus = DrgSurplus.from_settlement(
+        settlement, plan.model.drg, transferred=transferred_cases(cases), died=died_cases(cases)
+    )
+    return plan, inputs, allocate(plan, inputs, surplus)

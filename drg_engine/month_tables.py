@@ -111,10 +111,28 @@ def settled_cases(month: Month) -> pd.DataFrame:
         "reason": np.array(REASON_WORDS, dtype=object)[grouping.reason],
         "drg_name": np.array(scheme.drg_names, dtype=object)[grouping.drg],
     }
-    for name in ("admission_date", "discharge_date"):
+    extra |= _policy_and_fund(month)
+    for name in ("admission_date", "discharge_date", "settlement_date"):
         if name in cases.extra.column_names:
             extra[name] = cases.extra[name].to_pandas()
     return frame.assign(**extra)
+
+
+def _policy_and_fund(month: Month) -> dict[str, Any]:
+    """Which policy paid each case, where there are several; who pays what, where cases tell it."""
+    dated = month.dated
+    if dated is None:
+        return {}
+    found: dict[str, Any] = {}
+    if len(dated.policies) > 1:
+        names = np.array([policy.name for policy in dated.policies], dtype=object)
+        found["policy"] = pd.Categorical(names[dated.chosen])
+    if "personal_pay" in month.settlement.cases.amounts:
+        split = dated.fund()
+        for name in ("fund", "patient", "other", "prepaid", "retained", "difference"):
+            fen = getattr(split, name)
+            found[f"{name}_fen"] = pd.Series(fen, dtype="Int64").mask(fen == MISSING_FEN)
+    return found
 
 
 def _exceptions(month: Month) -> pd.DataFrame:
@@ -195,12 +213,22 @@ def _made_from(month: Month) -> pd.DataFrame:
         ("分组方案", "来源", manifest.provenance.get("source", "")),
         ("分组方案", "可信程度", manifest.provenance.get("trust", "")),
         *(("分组选项", name, str(value)) for name, value in sorted(month.scheme.options.items())),
-        ("支付政策", "名称", f"{month.policy.title}（{month.policy.name}）"),
-        ("支付政策", "指纹", month.policy.hash),
+        *_policy_rows(month),
     ]
     if month.plan is not None:
         rows += [("分配方案", "文件", month.plan.file), ("分配方案", "指纹", month.plan.hash)]
     return pd.DataFrame(rows, columns=["section", "name", "content"])
+
+
+def _policy_rows(month: Month) -> list[tuple[str, str, str]]:
+    """Each policy with its dates and hash; with several, how many cases each of them paid."""
+    if month.dated is None:
+        return [("支付政策", "名称", month.policy.words()), ("支付政策", "指纹", month.policy.hash)]
+    rows = []
+    for words, digest, count in month.dated.policy_rows():
+        cases = f"，{count:,} 例" if len(month.policies) > 1 else ""
+        rows += [("支付政策", "名称", words + cases), ("支付政策", "指纹", digest)]
+    return rows
 
 
 def _inputs(month: Month) -> pd.DataFrame:
@@ -211,6 +239,8 @@ def _inputs(month: Month) -> pd.DataFrame:
             if held is not None:
                 read[name] = len(held)
         read["charges"] = month.inputs.lines.n
+    if month.adjustments is not None:
+        read["adjustments"] = len(month.adjustments)
     rows = [
         (path.relative_to(month.workspace.folder).as_posix(), read.get(name), file_sha256(path))
         for name, path in sorted(month.files.items())

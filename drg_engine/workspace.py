@@ -3,8 +3,10 @@
 hospital.toml                 name, level, scheme, policy, plan
 plan.toml                     the allocation plan
 tables/                       items, departments, role shares, staff
-inputs/2026-10/               cases, charges, attendance, costs, quality, single items
-out/2026-10/                  what the run made
+inputs/2026-10/               cases, charges, attendance, costs, quality, single items, adjustments
+runs/2026-10/                 every run's files, written once (drg_engine/run_folders.py)
+out/2026-10/                  the current run's files
+ledger.sqlite                 the ledger of months (drg_engine/ledger.py)
 """
 
 from __future__ import annotations
@@ -12,12 +14,9 @@ from __future__ import annotations
 import csv
 import re
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from shutil import rmtree
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,11 +46,26 @@ class _Run(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scheme: Annotated[str, Field(description="分组方案名，或方案文件夹")]
-    policy: Annotated[str, Field(description="支付政策名，或政策文件")]
+    policy: Annotated[str, Field(description="支付政策名、政策文件或其文件夹；几份用逗号隔开，按日期选用")]
     plan: Annotated[str | None, Field(default=None, description="分配方案文件；不写则不做分配")] = (
         None
     )
     clinical_codes: Annotated[bool, Field(default=False, description="病例编码为临床版")] = False
+
+
+class _LedgerSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[
+        str | None,
+        Field(default=None, description="账本的数据库地址；不写则用本文件夹的 ledger.sqlite"),
+    ] = None
+    owner: Annotated[
+        str | None, Field(default=None, description="账本属于谁；不写则为医院名称")
+    ] = None
+    separate_duties: Annotated[bool, Field(default=False, description="核对与批准须由不同的人")] = (
+        False
+    )
 
 
 class _Settings(BaseModel):
@@ -59,6 +73,7 @@ class _Settings(BaseModel):
 
     hospital: _Hospital
     run: _Run
+    ledger: _LedgerSettings = _LedgerSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,7 @@ class Workspace:
     folder: Path
     hospital: _Hospital
     run: _Run
+    ledger: _LedgerSettings
 
     @property
     def tables(self) -> Path:
@@ -108,35 +124,6 @@ class Workspace:
         place = self.folder / name
         return str(place) if place.exists() else name
 
-    @contextmanager
-    def output(self, period: str) -> Iterator[Path]:
-        """Give an empty folder to write to; put it in place of the month's old output at the end.
-
-        On an error the old output stays as it was.
-        """
-        target = self.folder / "out" / period
-        aside = target.with_name(f".{period}.part")
-        old = target.with_name(f".{period}.old")
-        for leftover in (aside, old):
-            rmtree(leftover, ignore_errors=True)
-        aside.mkdir(parents=True)
-        try:
-            yield aside
-            try:
-                if target.exists():
-                    target.replace(old)
-                aside.replace(target)
-            except OSError as error:
-                raise WorkspaceError(
-                    f"out/{period} 换不上新结果",
-                    [Fault(f"out/{period}", "文件正被占用", mend="关闭打开着的报表后重跑")],
-                ) from error
-        finally:
-            if old.exists() and not target.exists():
-                old.replace(target)
-            rmtree(aside, ignore_errors=True)
-            rmtree(old, ignore_errors=True)
-
 
 def open_workspace(folder: Path) -> Workspace:
     """Open a workspace.  Raises WorkspaceError with every fault of its settings."""
@@ -154,7 +141,7 @@ def open_workspace(folder: Path) -> Workspace:
         raise WorkspaceError(
             f"{_SETTINGS} 有误", [_settings_fault(one) for one in error.errors()]
         ) from error
-    return Workspace(folder, settings.hospital, settings.run)
+    return Workspace(folder, settings.hospital, settings.run, settings.ledger)
 
 
 def _settings_fault(error: Any) -> Fault:
@@ -169,18 +156,23 @@ def _settings_fault(error: Any) -> Fault:
         "bool_parsing": "应为 true 或 false",
     }
     message = words.get(error["type"], "取值不对")
-    found = None if error["type"] == "missing" else str(error["input"])[:60]
+    told = error["type"] != "missing" and key != "ledger.url"  # an address may hold a password
+    found = str(error["input"])[:60] if told else None
     return Fault(_SETTINGS, message, column=key, found=found, mend=_meaning(key))
 
 
 def _meaning(key: str) -> str | None:
     """What a setting means, in its own description."""
     section, _, name = key.partition(".")
-    models: dict[str, type[BaseModel]] = {"hospital": _Hospital, "run": _Run}
+    models: dict[str, type[BaseModel]] = {
+        "hospital": _Hospital,
+        "run": _Run,
+        "ledger": _LedgerSettings,
+    }
     known = models[section].model_fields if section in models else {}
     if name in known:
         return known[name].description
-    listed = "、".join(known) if known else "[hospital]、[run]"
+    listed = "、".join(known) if known else "[hospital]、[run]、[ledger]"
     return f"可用：{listed}"
 
 

@@ -22,7 +22,15 @@ from typing import Any, TypeVar
 import numpy as np
 from platformdirs import user_cache_path
 
-__all__ = ["JIT", "kernel", "run_split", "run_together", "thread_count"]
+__all__ = [
+    "JIT",
+    "kernel",
+    "kernel_bare",
+    "kernel_part",
+    "run_split",
+    "run_together",
+    "thread_count",
+]
 
 JIT = os.environ.get("DRG_ENGINE_NO_JIT", "") in ("", "0")
 
@@ -44,13 +52,13 @@ def _kernel_cache() -> Path:
     return user_cache_path("drg-engine", appauthor=False) / "kernels" / digest.hexdigest()[:16]
 
 
-def _compile(function: F) -> F:
+def _compile(function: F, **options: Any) -> F:
     import numba
 
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(_cache_dir())
     try:
-        compiled: F = numba.njit(function, nogil=True, cache=True, error_model="numpy")
+        compiled: F = numba.njit(function, nogil=True, cache=True, error_model="numpy", **options)
     finally:
         numba.config.CACHE_DIR = before
     return compiled
@@ -66,9 +74,24 @@ def kernel(function: F) -> F:
 
     Plain kernels run with overflow ignored, as compiled integers wrap silently.
     """
-    if JIT:
-        return _compile(function)
+    return _compile(function) if JIT else _plain(function)
 
+
+def kernel_bare(function: F) -> F:
+    """Like :func:`kernel`, for code that makes no array.
+
+    Arrays are handed on without counting their users, which would cost more than a small function
+    that is given tuples of many arrays.
+    """
+    return _compile(function, _nrt=False) if JIT else _plain(function)
+
+
+def kernel_part(function: F) -> F:
+    """A piece of a :func:`kernel_bare`, written out wherever one calls it."""
+    return _compile(function, _nrt=False, inline="always") if JIT else _plain(function)
+
+
+def _plain(function: F) -> F:
     @functools.wraps(function)
     def plain(*args: Any) -> Any:
         with np.errstate(all="ignore"):

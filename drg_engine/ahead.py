@@ -1,13 +1,14 @@
-"""Reading ahead: the next parts are made while the last one is worked on."""
+"""Reading ahead and writing behind: parts are made and written while others are worked on."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-__all__ = ["ahead"]
+__all__ = ["ahead", "behind"]
 
 T = TypeVar("T")
 
@@ -30,3 +31,26 @@ def ahead(parts: Iterator[T], depth: int = 1) -> Iterator[T]:
             pool.shutdown(wait=True, cancel_futures=True)
 
     return given()
+
+
+@contextmanager
+def behind(work: Callable[..., None], depth: int = 1) -> Iterator[Callable[..., None]]:
+    """Give a function that has ``work`` done in a thread of its own, in the order it is called.
+
+    At most ``depth`` calls wait, so that memory stays bounded.  An exception in the work is raised
+    at a later call, or at the end.
+    """
+    pool = ThreadPoolExecutor(max_workers=1)
+    waiting: deque[Future[None]] = deque()
+
+    def later(*given: Any) -> None:
+        while len(waiting) > depth:
+            waiting.popleft().result()
+        waiting.append(pool.submit(work, *given))
+
+    try:
+        yield later
+        while waiting:
+            waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

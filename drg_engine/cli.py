@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drg_engine import __version__
+from drg_engine.cli_annual import register as register_annual
+from drg_engine.cli_explain import register as register_explain
 from drg_engine.cli_fit import rates_app, weights_app
+from drg_engine.cli_ledger import compare_command, ledger_app
+from drg_engine.cli_points import points_app
+from drg_engine.cli_plan import plan_app
 from drg_engine.cli_policy import policy_app
+from drg_engine.cli_reconcile import reconcile_app
+from drg_engine.cli_settle import register as register_settle
 from drg_engine.cli_simulate import register
+from drg_engine.cli_surplus import register as register_surplus
 from drg_engine.errors import DrgEngineError
 
 if TYPE_CHECKING:
@@ -33,8 +41,12 @@ tables_app = typer.Typer(help="分组方案的表格：列出、查看、核对�
                          rich_markup_mode=None)  # fmt: skip
 app.add_typer(tables_app, name="tables")
 app.add_typer(policy_app, name="policy")
+app.add_typer(plan_app, name="plan")
+app.add_typer(points_app, name="points")
+app.add_typer(ledger_app, name="ledger")
 app.add_typer(weights_app, name="weights")
 app.add_typer(rates_app, name="rates")
+app.add_typer(reconcile_app, name="reconcile")
 
 
 def _version(asked: bool) -> None:
@@ -169,11 +181,15 @@ def run_command(
     folder: Annotated[Path, typer.Argument(help="工作区文件夹。")],
     period: Annotated[str, typer.Argument(help="月份，如 2026-10。")],
     unmask: Annotated[bool, typer.Option(help="报表中显示完整病案号。")] = False,
+    actor: Annotated[
+        str | None, typer.Option("--as", help="操作人；不写依 DRG_ENGINE_USER 或系统账户。")
+    ] = None,
+    ledger: Annotated[str | None, typer.Option(help="账本的数据库地址。")] = None,
 ) -> None:
-    """跑一个月：分组、付费、盈亏、分配、报表。"""
+    """跑一个月：分组、付费、盈亏、分配、报表；运行入账。"""
     from drg_engine.month_run import run_and_show
 
-    run_and_show(folder, period, unmask=unmask)
+    run_and_show(folder, period, unmask=unmask, ledger=ledger, actor=actor)
 
 
 @app.command("demo")
@@ -188,7 +204,12 @@ def demo_command(
     demo_and_show(folder, period, seed)
 
 
+app.command("compare")(compare_command)
 register(app)
+register_explain(app)
+register_annual(app)
+register_settle(app)
+register_surplus(app)
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ _DEFAULTS = "不写则用 drg-engine weights options 所列默认值。"
 @weights_app.command("fit")
 def weights_fit(
     cases: Annotated[
-        Path, typer.Argument(help="已分组病例：CSV、Excel 或 Parquet，列 病组、总费用。")
+        list[Path],
+        typer.Argument(help="已分组病例：CSV、Excel 或 Parquet，可写多个；列 病组、总费用。"),
     ],
     base: Annotated[str, typer.Option(help="分组方案名或文件夹，新方案只写与它的差别。")],
     out: Annotated[Path, typer.Option(help="新方案的文件夹（须为空或不存在）。")],
@@ -130,7 +131,10 @@ def rates_fit(
 
 def infer_command(
     returns: Annotated[
-        Path, typer.Argument(help="医保回款表：病组、险种、权重、总费用、支付标准、支付金额。")
+        list[Path],
+        typer.Argument(
+            help="医保回款表，可写多个月：病组、险种、权重、总费用、支付标准、支付金额。"
+        ),
     ],
     out: Annotated[Path, typer.Option(help="写出的政策文件（.toml）。")],
     effective_from: Annotated[str, typer.Option(help="生效日期，如 2026-01-01。")],

@@ -11,9 +11,14 @@ __all__ = ["register"]
 
 _Folder = Annotated[Path, typer.Argument(help="工作区文件夹。")]
 _Periods = Annotated[
-    str, typer.Argument(help="月份：2026-10、2026-01..2026-06 或 2026，多个用逗号隔开。")
+    str, typer.Argument(help="月份：2026-10、2026-01..2026-06、2026-Q3 或 2026，多个用逗号隔开。")
 ]
-_Out = Annotated[Path | None, typer.Option(help="结果文件：.csv、.xlsx 或 .parquet。")]
+_Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="结果文件：.xlsx（表与图）、.html（网页，表与图）、.csv 或 .parquet（只有表）。"
+    ),
+]
 _Over = Annotated[Path | None, typer.Option("--scenario", help="在这个情景之上。")]
 
 
@@ -54,7 +59,7 @@ def sweep_command(
     out: _Out = None,
 ) -> None:
     """让一个或两个参数取遍一组值，看支付与盈亏怎样变。"""
-    from drg_engine.simulation_run import sweep_and_show
+    from drg_engine.study_run import sweep_and_show
 
     sweep_and_show(folder, periods, parameters, scenario, out)
 
@@ -63,7 +68,7 @@ def breakeven_command(
     folder: _Folder, periods: _Periods, scenario: _Over = None, out: _Out = None
 ) -> None:
     """各病组在什么费用、什么倍率上由盈转亏。"""
-    from drg_engine.simulation_run import breakeven_and_show
+    from drg_engine.study_run import breakeven_and_show
 
     breakeven_and_show(folder, periods, scenario, out)
 
@@ -72,11 +77,12 @@ def neutral_command(
     folder: _Folder,
     periods: _Periods,
     scenario: Annotated[Path, typer.Argument(help="情景文件。")],
+    out: _Out = None,
 ) -> None:
     """情景下费率定为多少，支付总额与基准相同。"""
-    from drg_engine.simulation_run import neutral_and_show
+    from drg_engine.study_run import neutral_and_show
 
-    neutral_and_show(folder, periods, scenario)
+    neutral_and_show(folder, periods, scenario, out)
 
 
 def montecarlo_command(
@@ -92,7 +98,7 @@ def montecarlo_command(
     out: _Out = None,
 ) -> None:
     """有放回地重抽病例，给出盈亏的区间。"""
-    from drg_engine.simulation_run import montecarlo_and_show
+    from drg_engine.study_run import montecarlo_and_show
 
     montecarlo_and_show(
         folder, periods, scenario, draws=draws, seed=seed, level=level, resettle=resettle, out=out

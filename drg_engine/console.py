@@ -11,7 +11,7 @@ from typing import Any
 
 from drg_engine.errors import DrgEngineError
 
-__all__ = ["counted_rows", "fail", "show_table", "stages"]
+__all__ = ["counted_rows", "fail", "say", "show_table", "stages"]
 
 _PATIENCE = 1.0
 _PIPE_WIDTH = 240
@@ -31,6 +31,13 @@ def fail(error: DrgEngineError) -> int:
 
     _console(stderr=True).print(Text(f"错误：{error}", style="red"))
     return error.exit_code
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    from rich.text import Text
+
+    _console(stderr=False).print(Text(text))
 
 
 def show_table(

@@ -20,6 +20,7 @@ from drg_engine.grouping import Grouping, group
 from drg_engine.money import MISSING_FEN
 from drg_engine.month_settle import month_policies, settle_month
 from drg_engine.payment import KINDS, Settlement
+from drg_engine.payment_dated import DatedSettlement
 from drg_engine.surplus import exact_weights
 from drg_engine.workspace import Workspace
 from grouper_tables import Scheme, load_scheme
@@ -37,7 +38,10 @@ Fen = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeskMonth:
-    """A month read, grouped and settled; ``frame`` is what reports are made of."""
+    """A month read, grouped and settled; ``frame`` is what reports are made of.
+
+    settlement: all its cases; dated: the same by the policy that paid each case.
+    """
 
     period: str
     file: Path
@@ -45,6 +49,7 @@ class DeskMonth:
     cases: Cases
     grouping: Grouping
     settlement: Settlement
+    dated: DatedSettlement
     policies: Sequence[tuple[str, str]]
     read: int
     rejected: int
@@ -77,7 +82,7 @@ def read_months(
         frame = case_frame(period, cases, grouping, dated.whole, deaths)
         found.append(
             DeskMonth(
-                period, file, scheme, cases, grouping, dated.whole,
+                period, file, scheme, cases, grouping, dated.whole, dated,
                 [(words, digest) for words, digest, _ in dated.policy_rows()],
                 reader.counts.read, reader.counts.rejected, frame,
             )

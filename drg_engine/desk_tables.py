@@ -41,6 +41,7 @@ class Desk:
     tables: Mapping[str, pd.DataFrame]
     reference: Reference
     cmi_cut: float
+    settings: DeskSettings
 
 
 def previous_periods(periods: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -95,7 +96,7 @@ def desk_tables(
     tables["fees"] = _fees(tables["departments"], settings.fees)
     tables["cases"] = told
     cut = settings.cmi_cut if settings.cmi_cut is not None else float(header["cmi"].iloc[0])
-    return Desk(told, tables, reference, cut)
+    return Desk(told, tables, reference, cut, settings)
 
 
 def _drgs(

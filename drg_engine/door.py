@@ -25,7 +25,17 @@ from drg_engine.id_set import IdSet
 from drg_engine.text_tables import BadRow, TextPart, TextTable
 from drg_engine.values import Reading, readers_of
 
-__all__ = ["REJECT_COLUMNS", "Door", "IdSet", "Rejects", "no_columns"]
+__all__ = [
+    "REJECT_COLUMNS",
+    "Door",
+    "IdSet",
+    "Ledger",
+    "Rejects",
+    "no_columns",
+    "one_array",
+    "read_column",
+    "read_money",
+]
 
 REJECT_COLUMNS = ("file", "row", "case_id", "column", "value", "reason")
 _SCHEMA = pa.schema(
@@ -59,7 +69,7 @@ class Rejects:
         )
 
 
-class _Ledger:
+class Ledger:
     """Collects the lines told of one part's rows."""
 
     def __init__(self, file: str, part: TextPart, ids: pa.Array) -> None:
@@ -148,7 +158,7 @@ class Door:
     def admit(self, part: TextPart, bad_rows: Sequence[BadRow]) -> tuple[dict[str, Any], Rejects]:
         """Typed columns of the rows let in, and what is told of the rest."""
         ids = self._case_ids(part.table)
-        ledger = _Ledger(self._file, part, ids)
+        ledger = Ledger(self._file, part, ids)
         numbers = self._numbers(part.table, ledger)
         self._check_ages(part.table, numbers, ledger)
         encoded = self._codes(part.table, ledger)
@@ -205,7 +215,7 @@ class Door:
         column = one_array(table[self._plan.sources["case_id"][0]])
         return pc.utf8_trim_whitespace(_plain_text(column))
 
-    def _check_ids(self, ids: pa.Array, part: TextPart, ledger: _Ledger) -> None:
+    def _check_ids(self, ids: pa.Array, part: TextPart, ledger: Ledger) -> None:
         title = self._heading("case_id")
         empty = np.asarray(pc.equal(ids, ""))
         ledger.refuse(empty, title, ids, "不能为空")
@@ -220,7 +230,7 @@ class Door:
             )
             ledger.refuse(again, title, ids, reasons)
 
-    def _numbers(self, table: pa.Table, ledger: _Ledger) -> dict[str, npt.NDArray[np.float64]]:
+    def _numbers(self, table: pa.Table, ledger: Ledger) -> dict[str, npt.NDArray[np.float64]]:
         numbers: dict[str, npt.NDArray[np.float64]] = {}
         for name in _DTYPES:
             column = self._source(table, name)
@@ -233,7 +243,7 @@ class Door:
         return numbers
 
     def _check_ages(
-        self, table: pa.Table, numbers: dict[str, npt.NDArray[np.float64]], ledger: _Ledger
+        self, table: pa.Table, numbers: dict[str, npt.NDArray[np.float64]], ledger: Ledger
     ) -> None:
         """Age and age in days must agree; a case in its first year needs its days."""
         age, days, weight = numbers["age"], numbers["age_days"], numbers["birth_weight"]
@@ -259,7 +269,7 @@ class Door:
         days[contradicts] = -1.0
         weight[weight == 0] = -1.0
 
-    def _codes(self, table: pa.Table, ledger: _Ledger) -> dict[str, Encoded]:
+    def _codes(self, table: pa.Table, ledger: Ledger) -> dict[str, Encoded]:
         """Number the codes of both kinds, each by a thread of its own: their books are apart."""
         columns = {name: self._code_column(table, name) for name in self._books}
         encoded = run_together(
@@ -282,7 +292,7 @@ class Door:
         return pc.binary_join_element_wise(*parts, "|")
 
     def _extra(
-        self, table: pa.Table, ledger: _Ledger
+        self, table: pa.Table, ledger: Ledger
     ) -> tuple[dict[str, pa.Array], npt.NDArray[np.float64] | None]:
         extra: dict[str, pa.Array] = {}
         days: dict[str, npt.NDArray[np.float64]] = {}
@@ -302,7 +312,7 @@ class Door:
             else:
                 extra[name] = _category(column)
         stay = None
-        if len(days) == 2:
+        if {"admission_date", "discharge_date"} <= days.keys():
             stay = np.maximum(1.0, days["discharge_date"] - days["admission_date"])
             backwards = days["discharge_date"] < days["admission_date"]
             told = self._source(table, "discharge_date")
@@ -336,7 +346,7 @@ def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 
 def read_column(
-    column: pa.Array, reader: Callable[[str], Reading], title: str, ledger: _Ledger
+    column: pa.Array, reader: Callable[[str], Reading], title: str, ledger: Ledger
 ) -> npt.NDArray[np.float64]:
     """Read each distinct value once; refusals and notices go to the ledger."""
     coded = _category(column)
@@ -352,7 +362,7 @@ def read_column(
     return np.asarray(values[places], dtype=np.float64)
 
 
-def read_money(column: pa.Array, title: str, ledger: _Ledger, most: float) -> pa.Array:
+def read_money(column: pa.Array, title: str, ledger: Ledger, most: float) -> pa.Array:
     """Yuan in text, of magnitude up to ``most``, to int64 fen; null where empty."""
     offsets, text = text_buffers(column)
     fen = np.zeros(len(column), dtype=np.int64)

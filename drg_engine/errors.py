@@ -9,7 +9,8 @@ what was found, what is expected and how to mend it.
     ├── PolicyError         a payment policy file is faulty
     ├── PlanError           an allocation plan file is faulty or leaves a required choice open
     ├── AllocationError     the money cannot be shared out as the plan says
-    └── WorkspaceError      a workspace folder is not laid out as it should be
+    ├── WorkspaceError      a workspace folder is not laid out as it should be
+    └── LedgerError         the ledger refuses a change, cannot be reached, or does not prove
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "DrgEngineError",
     "Fault",
     "InputError",
+    "LedgerError",
     "PlanError",
     "PolicyError",
     "TableError",
@@ -102,3 +104,9 @@ class WorkspaceError(DrgEngineError):
     """A workspace folder is not laid out as it should be."""
 
     exit_code = 8
+
+
+class LedgerError(DrgEngineError):
+    """The ledger of periods refuses a change, cannot be reached, or does not prove."""
+
+    exit_code = 9

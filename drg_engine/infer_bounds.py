@@ -334,6 +334,13 @@ def _cap_share(returns: Returns, high: Bools, over: Bools) -> tuple[float, Findi
         most = float((used / np.maximum(n, 1)).max())
         words = f"没有病例因占比已满而按正常支付；上限不低于 {most:.4%}，不能再确定，暂记为不设上限"
         return 1.0, Finding("high.cap_share", title, "1", most, 1.0, 0, 0, False, words)
+    excess = returns.charges - returns.standard
+    if not _by_excess(codes, excess, high, over):
+        words = (
+            f"{int(over.sum())} 例超过界值而按支付标准支付，但其中有的差额大于按高倍率支付的病例，"
+            "不像占比上限所致（或为档位、审核等其他规则），列为不符的病例；暂记为不设上限"
+        )
+        return 1.0, Finding("high.cap_share", title, "1", np.nan, np.nan, 0, 0, False, words)
     low = float((used[full] / n[full]).max())
     high_end = float(((used[full] + 1) / n[full]).min())
     value = _floor_share(low, high_end, used[full], n[full])
@@ -341,6 +348,17 @@ def _cap_share(returns: Returns, high: Bools, over: Bools) -> tuple[float, Findi
     finding = Finding("high.cap_share", title, f"{value:g}", low, high_end, int(used[full].sum()),
                       int((used + left)[full].sum()), low < high_end, words)  # fmt: skip
     return value, finding
+
+
+def _by_excess(
+    codes: npt.NDArray[np.int64], excess: npt.NDArray[np.int64], high: Bools, over: Bools
+) -> bool:
+    """Whether in each hospital the cases over the cap lost less than every high case."""
+    return all(
+        int(excess[over & (codes == code)].max()) <= int(excess[high & (codes == code)].min())
+        for code in np.unique(codes[over]).tolist()
+        if (high & (codes == code)).any()
+    )
 
 
 def _floor_share(

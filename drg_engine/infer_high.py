@@ -89,7 +89,8 @@ def find_formula(
         return None
     steady = ratio[normal]
     best = max(tries, key=lambda one: (one.hits, -_misplaced(one, ratio[rows], steady)))
-    section, explained, findings = _bounds(returns, settings, rows, best)
+    beside = (returns.weight[normal], steady)
+    section, explained, findings = _bounds(returns, settings, rows, best, beside)
     hit = np.zeros(returns.n, dtype=np.bool_)
     hit[rows[explained]] = True
     section["mode"] = best.mode
@@ -224,9 +225,12 @@ def _likely_share(charges: Floats, paid: Floats, standard: Floats, half: float) 
 
 
 def _bounds(
-    returns: Returns, settings: Settings, rows: Rows, one: _Try
+    returns: Returns, settings: Settings, rows: Rows, one: _Try, normal: tuple[Floats, Floats]
 ) -> tuple[dict[str, Any], Bools, list[Finding]]:
-    """One bound, or by level, or tiers of RW: the simplest that explains as many cases."""
+    """One bound, or by level, or tiers of RW: the simplest that explains as many cases.
+
+    normal: RW and ratio of the cases paid their standard, which tell how far a tier may reach.
+    """
     whole = best_overlap(one.low, one.high)
     if whole is None:
         finding = Finding("high.bound", "高倍率界值", "（不能确定）", np.nan, np.nan, 0, rows.size,
@@ -236,7 +240,7 @@ def _bounds(
     if single.all():
         return {"by": "single", "bound": whole.value}, single, [_found("", whole)]
     by_level, hit_level = _by_level(returns, rows, one)
-    tiers, hit_tier = _by_weight(returns, settings, rows, one)
+    tiers, hit_tier = _by_weight(returns, settings, rows, one, normal)
     most = max(int(hit.sum()) for hit in (single, hit_level, hit_tier))
     if single.sum() == most:
         return {"by": "single", "bound": whole.value}, single, [_found("", whole)]
@@ -275,7 +279,7 @@ def _by_level(returns: Returns, rows: Rows, one: _Try) -> tuple[dict[int, Found]
 
 
 def _by_weight(
-    returns: Returns, settings: Settings, rows: Rows, one: _Try
+    returns: Returns, settings: Settings, rows: Rows, one: _Try, normal: tuple[Floats, Floats]
 ) -> tuple[list[tuple[float | None, str, Found]], Bools]:
     """Tiers of RW: bounds are peeled off one after the other, then laid along RW."""
     weight = returns.weight[rows]
@@ -294,19 +298,26 @@ def _by_weight(
     apart = all(before[1] < after[0] for before, after in pairwise(peeled))
     if not apart or len(peeled) < 2:
         return [], np.zeros(rows.size, dtype=np.bool_)
-    return list(_laid(peeled)), hit
+    return list(_laid(peeled, *normal)), hit
 
 
 def _laid(
-    peeled: Sequence[tuple[float, float, Found]],
+    peeled: Sequence[tuple[float, float, Found]], weight: Floats, ratio: Floats
 ) -> Iterator[tuple[float | None, str, Found]]:
+    """Tiers along RW.  A normal case over the next tier's bound, but not over this one's, is here.
+
+    weight, ratio: of the cases paid their standard.
+    """
     for place, (_, top, found) in enumerate(peeled):
         if place + 1 == len(peeled):
             yield None, "以上各档之外", found
             return
-        following = peeled[place + 1][0]
-        upper = plainest(float(np.nextafter(top, np.inf)), following)
-        yield upper, f"< {upper:g}，档上限可在 {top:g} 至 {following:g} 之间", found
+        following, _, after = peeled[place + 1]
+        here = (weight > top) & (weight < following)
+        here &= (ratio > after.high) & (ratio <= found.high)
+        least = float(weight[here].max(initial=top))
+        upper = plainest(float(np.nextafter(least, np.inf)), following)
+        yield upper, f"< {upper:g}，档上限可在 {least:g} 至 {following:g} 之间", found
 
 
 def grouped_bounds(

@@ -157,13 +157,23 @@ def _categories(
             part = parts[number] if name in side.texts else parts[1 - number]
             codes[number] = codes[number] * len(known) + part
         words.append(known)
-    found, places = np.unique(codes, return_inverse=True)
     sizes = [len(known) for known in words]
+    found, places = _dense(codes, int(np.prod(sizes)))
     names = [
         tuple(words[part][at] for part, at in enumerate(np.unravel_index(code, sizes)))
         for code in found
     ]
-    return places.reshape(codes.shape).astype(np.int64), names
+    return places.reshape(codes.shape), names
+
+
+def _dense(codes: Ints, most: int) -> tuple[Ints, Ints]:
+    """Codes that occur, in order, and the place of each among them."""
+    if most > codes.size + 1024:
+        found, places = np.unique(codes, return_inverse=True)
+        return found, places.astype(np.int64)
+    there = np.zeros(most, dtype=np.bool_)
+    there[codes] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
 
 
 def _part_codes(side: Settlements, name: str, row: Ints) -> tuple[Ints, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from drg_engine import __version__
+from drg_engine._jit import run_together
 from drg_engine.columns import read_mapping
 from drg_engine.console import show_table, stages
 from drg_engine.door import Rejects
@@ -65,10 +67,10 @@ def settlements_and_show(
     allowed = _tolerance(tolerance)
     with stages(3) as begin:
         begin("读取两端结算")
-        sides = [
-            read_settlements(path, mapping=read_mapping(mapping) if mapping else None)
+        sides = run_together(
+            partial(read_settlements, path, mapping=read_mapping(mapping) if mapping else None)
             for path, mapping in zip((hospital, bureau), mappings, strict=True)
-        ]
+        )
         begin("逐笔核对")
         found = reconcile(sides[0], sides[1], tolerance_fen=allowed)
         begin("写结果")

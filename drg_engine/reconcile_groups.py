@@ -14,8 +14,7 @@ from drg_engine.group_agreement import GroupAgreement, compare_groups
 from drg_engine.grouping import Grouping, group
 from drg_engine.money import MISSING_FEN, format_fen
 from drg_engine.money_tables import MoneyTable, read_money_table
-from drg_engine.payment import PaymentColumns, settle
-from drg_engine.policy import load_policy
+from drg_engine.month_settle import month_policies, settle_month
 from drg_engine.reconcile_command import (
     made_from,
     reject_lines,
@@ -76,14 +75,10 @@ def _month(workspace: Workspace, period: str) -> tuple[Scheme, Cases, Grouping, 
     run = workspace.run
     options = {"clinical_codes": True} if run.clinical_codes else {}
     scheme = load_scheme(workspace.named_or_file(run.scheme), options=options)
-    policy = load_policy(workspace.named_or_file(run.policy))
+    policies = month_policies(workspace)
     cases = joined(list(CaseReader(workspace.cases_file(period)).parts()))
     grouping = group(cases, scheme)
-    hospital = workspace.hospital
-    columns = PaymentColumns.from_cases(
-        cases, grouping, hospital=hospital.name, level=hospital.level
-    )
-    paid = settle(columns, policy).paid
+    paid = settle_month(workspace, period, cases, grouping, policies).dated.whole.paid
     frame = pd.DataFrame(
         {
             "case_id": cases.case_id.to_pylist(),

@@ -1,7 +1,8 @@
 """Weights fitted from a file of cases, written as a scheme that differs from its base.
 
 The folder holds ``scheme.toml`` (with ``base``) and ``groups.csv`` (with weights), which
-load_scheme takes at once, and under ``report`` the quality of every group and of the whole.
+load_scheme takes at once, and under ``report`` the quality of every group and of the whole, as
+tables and as a page.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import io
 import math
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import pyarrow as pa
 from drg_engine.errors import Fault, InputError
 from drg_engine.files import file_sha256
 from drg_engine.fit_inputs import FitTable, option_default, read_fit_table
+from drg_engine.plain_page import Cell, PageTable, page_html
 from drg_engine.toml_text import toml_text
 from drg_engine.weights import (
     Choices,
@@ -37,7 +40,14 @@ from drg_engine.writers import write_table
 from grouper_tables import Scheme, load_scheme, scheme_names
 from grouper_tables._source import SCHEMES
 
-__all__ = ["WeightFit", "fit_scheme", "group_rows", "summary_rows", "write_scheme"]
+__all__ = [
+    "WeightFit",
+    "fit_scheme",
+    "group_rows",
+    "quality_page",
+    "summary_rows",
+    "write_scheme",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -177,6 +187,41 @@ def summary_rows(found: WeightFit) -> list[tuple[str, str]]:
     ]
 
 
+def quality_page(found: WeightFit, title: str) -> str:
+    """The quality of the whole and of every group as one HTML page, unstable groups first."""
+    summary = PageTable("", ("项目", "结果"), summary_rows(found), found=False)
+    unstable = _page_table("不稳定病组", group_rows(found, unstable_only=True), mark=True)
+    every = _page_table("全部病组", group_rows(found), mark=False)
+    words = [
+        f"{title}。{found.trim.words()}；稳定：裁剪后不少于 {found.judgement.min_cases} 例，"
+        f"且 CV 小于 {found.judgement.cv_below:g}；总体 RIV 要求 {found.judgement.riv_at_least:g}。"
+    ]
+    return page_html("权重测算质量", words, [summary, unstable, every], "查找：病组、名称或说明")
+
+
+def _page_table(title: str, table: pa.Table, *, mark: bool) -> PageTable:
+    """A table of groups; figures stand to the right, what makes a group unstable is marked."""
+    told = table.num_columns - 1
+    texts = frozenset((0, 1, told - 1, told))
+    rows = [
+        [Cell(_shown(name, value), mark=mark and name == "说明") for name, value in row.items()]
+        for row in table.to_pylist()
+    ]
+    numbers = frozenset(range(table.num_columns)) - texts
+    return PageTable(f"{title}（{table.num_rows:,} 个）", table.column_names, rows, numbers)
+
+
+def _shown(name: str, value: object) -> str:
+    """A figure as people read it: weights and CV to four decimals, changes in percent."""
+    if isinstance(value, float):
+        if name == "变化率":
+            return f"{value:+.2%}"
+        return f"{value:,.4f}" if "权重" in name or "CV" in name else f"{value:,.2f}"
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def write_scheme(
     folder: Path,
     base: Scheme,
@@ -184,10 +229,12 @@ def write_scheme(
     *,
     title: str,
     effective_from: dt.date,
-    source: Path,
+    source: Path | Sequence[Path],
     authority: str = "",
 ) -> Scheme:
     """Write the scheme difference into a new folder and load it, so that it is known to load.
+
+    source: the file or files that the cases came from, told with their hashes.
 
     Raises InputError where the folder is there and not empty, or has a shipped scheme's name.
     """
@@ -201,13 +248,17 @@ def write_scheme(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as held:
         aside = Path(held) / folder.name
         aside.mkdir()
-        text = _manifest(folder, base, found, title, effective_from, source, authority)
+        sources = [source] if isinstance(source, Path) else source
+        text = _manifest(folder, base, found, title, effective_from, sources, authority)
         (aside / "scheme.toml").write_text(text, encoding="utf-8", newline="\n")
         _write_groups(aside / "groups.csv", base, found)
         if base.source.tables["rates"].rows:
             rates = ",".join(base.source.tables["rates"].columns)
             (aside / "rates.csv").write_text(f"{rates}\n", encoding="utf-8", newline="\n")
         write_table(aside / "report" / "groups.csv", group_rows(found), bom=True)
+        (aside / "report" / "quality.html").write_text(
+            quality_page(found, title), encoding="utf-8", newline="\n"
+        )
         whole = summary_rows(found)
         table = pa.table({"项目": [one for one, _ in whole], "结果": [two for _, two in whole]})
         write_table(aside / "report" / "summary.csv", table, bom=True)
@@ -276,7 +327,7 @@ def _manifest(
     found: WeightFit,
     title: str,
     effective_from: dt.date,
-    source: Path,
+    sources: Sequence[Path],
     authority: str,
 ) -> str:
     fit, choices = found.fit, found.choices
@@ -290,7 +341,7 @@ def _manifest(
         "effective_from": effective_from,
         "base": _base_name(base, folder),
         "provenance": {
-            "source": f"{source.name}，SHA-256 {file_sha256(source)}",
+            "source": "；".join(f"{one.name}，SHA-256 {file_sha256(one)}" for one in sources),
             "method": f"RW = 病组裁剪后均值 ÷ 全部病例裁剪后均值；{found.trim.words()}；"
             f"不稳定病组{words[choices.unstable]}，无病例病组{words[choices.absent]}；"
             f"人工调整 {int(found.changed.sum())} 个病组",

@@ -21,10 +21,11 @@ from reports.grid import put
 from reports.layout import Charts
 from reports.style import Painter
 
-__all__ = ["ChartData", "Step", "columns", "pareto", "ranking", "waterfall"]
+__all__ = ["ChartData", "Step", "columns", "lines", "pareto", "ranges", "ranking", "waterfall"]
 
 _FIRST_ROW = 4
-_SIDE_BY_SIDE = ("grey", "blue", "primary")
+_SIDE_BY_SIDE = ("grey", "blue", "primary", "amber")
+_ALONG = ("blue", "primary", "amber", "gain", "loss", "grey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +90,29 @@ def waterfall(data: ChartData, title: str, steps: Sequence[Step]) -> BarChart:
             (0.0 if step.whole else level, step.value + (0 if step.whole else level))
         )
         level = step.value if step.whole else level + step.value
-        base = max(low, 0.0) + min(high, 0.0)
-        above = max(high, 0.0) - max(low, 0.0)
-        below = min(low, 0.0) - min(high, 0.0)
-        tenths = [part / 1e4 for part in (base, above, below, high, step.value)]
+        tenths = [part / 1e4 for part in (*_parts(low, high), high, step.value)]
         rows.append([step.label, *tenths])
         rising = "gain" if step.value >= 0 else "loss"
         colours.append("primary" if step.whole else rising)
     head, last = data.block(
         f"{title}（万元）", ["项目", "垫底", "零以上", "零以下", "顶端", "数值"], rows
     )
+    chart = _stacked(data, head, last, colours)
+    chart += _value_labels(data, head, last, [float(row[5]) for row in rows])
+    chart.legend = None
+    ink.dress(chart, title, y_title="万元", y_format="#,##0")
+    chart.x_axis.tickLblPos = "low"
+    return chart
+
+
+def _parts(low: float, high: float) -> tuple[float, float, float]:
+    """A bar from low to high as unseen base, part above zero, part below."""
+    base = max(low, 0.0) + min(high, 0.0)
+    return base, max(high, 0.0) - max(low, 0.0), min(low, 0.0) - min(high, 0.0)
+
+
+def _stacked(data: ChartData, head: int, last: int, colours: Sequence[str]) -> BarChart:
+    """Bars from the three parts in columns 2 to 4, each in its colour."""
     chart = BarChart()
     chart.type, chart.grouping, chart.overlap, chart.gapWidth = "col", "stacked", 100, 45
     for column in (2, 3, 4):
@@ -109,10 +123,6 @@ def waterfall(data: ChartData, title: str, steps: Sequence[Step]) -> BarChart:
             series.dPt = [_point(index, colour) for index, colour in enumerate(colours)]
         chart.series.append(series)
     chart.set_categories(data.reference(1, head + 1, last))
-    chart += _value_labels(data, head, last, [float(row[5]) for row in rows])
-    chart.legend = None
-    ink.dress(chart, title, y_title="万元", y_format="#,##0")
-    chart.x_axis.tickLblPos = "low"
     return chart
 
 
@@ -172,12 +182,14 @@ def columns(
     title: str,
     names: Sequence[str],
     rows: Sequence[tuple[str, Sequence[float]]],
+    unit: str = "万元",
 ) -> BarChart:
-    """Several amounts side by side for each row, in ten thousand yuan."""
+    """Several amounts side by side for each row, in ten thousand yuan (or in yuan)."""
+    divisor = 1e4 if unit == "万元" else 1.0
     head, last = data.block(
-        f"{title}（万元）",
+        f"{title}（{unit}）",
         ["名称", *names],
-        [[label, *(amount / 1e4 for amount in amounts)] for label, amounts in rows],
+        [[label, *(amount / divisor for amount in amounts)] for label, amounts in rows],
     )
     chart = BarChart()
     chart.type, chart.grouping, chart.gapWidth, chart.overlap = "col", "clustered", 60, -5
@@ -186,7 +198,68 @@ def columns(
         chart.series.append(_bar_series(data, index + 2, head, last, colour))
     chart.set_categories(data.reference(1, head + 1, last))
     chart.legend = ink.legend("t")
-    ink.dress(chart, title, y_title="万元", y_format="#,##0")
+    ink.dress(chart, title, y_title=unit, y_format="#,##0")
+    return chart
+
+
+def lines(
+    data: ChartData,
+    title: str,
+    names: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[float]]],
+    *,
+    x_title: str = "",
+) -> LineChart:
+    """Several amounts along a row of values or periods, in ten thousand yuan."""
+    head, last = data.block(
+        f"{title}（万元）",
+        ["名称", *names],
+        [[label, *(amount / 1e4 for amount in amounts)] for label, amounts in rows],
+    )
+    chart = LineChart()
+    for index, _ in enumerate(names):
+        colour = _ALONG[index % len(_ALONG)]
+        series = _bar_series(data, index + 2, head, last, colour)
+        series.graphicalProperties = ink.drawn(colour, 2.25)
+        series.marker = ink.marker(colour)
+        series.smooth = False
+        chart.series.append(series)
+    chart.set_categories(data.reference(1, head + 1, last))
+    chart.legend = ink.legend("t")
+    ink.dress(chart, title, x_title=x_title, y_title="万元", y_format="#,##0.00")
+    chart.x_axis.tickLblPos = "low"
+    return chart
+
+
+def ranges(
+    data: ChartData, title: str, rows: Sequence[tuple[str, float, float, float]]
+) -> BarChart:
+    """Values with their intervals, in ten thousand yuan; rows: name, low, value, high in yuan.
+
+    Bars from low to high in the parts of a waterfall, points on an unseen line over them.
+    """
+    figures = [
+        [name, *(part / 1e4 for part in (*_parts(low, high), value, low, high))]
+        for name, low, value, high in rows
+    ]
+    head, last = data.block(
+        f"{title}（万元）",
+        ["名称", "垫底", "零以上", "零以下", "现值", "下限", "上限"],
+        figures,
+    )
+    chart = _stacked(data, head, last, ["blue"] * len(rows))
+    line = LineChart()
+    series = _bar_series(data, 5, head, last, "primary")
+    series.graphicalProperties = ink.nothing()
+    series.marker = ink.marker("amber")
+    series.smooth = False
+    line.series.append(series)
+    chart += line
+    chart.gapWidth = 180
+    chart.legend = None
+    ink.dress(chart, title, y_title="万元", y_format="#,##0.00")
+    chart.x_axis.tickLblPos = "low"
+    chart.x_axis.txPr = ink.default_text(8)
     return chart
 
 
@@ -195,15 +268,17 @@ def ranking(
     title: str,
     rows: Sequence[tuple[str, float]],
     signs: tuple[str, str] = ("盈余", "亏损"),
+    unit: str = "万元",
 ) -> BarChart:
     """Gains and losses by name as horizontal bars, ten thousand yuan; the first row is on top.
 
-    signs: what is above and below 0 is called.
+    signs: what is above and below 0 is called.  unit: another one, for values shown as they are.
     """
+    divisor = 1e4 if unit == "万元" else 1.0
     head, last = data.block(
-        f"{title}（万元）",
+        f"{title}（{unit}）",
         ["名称", *signs],
-        [[name, max(value, 0.0) / 1e4, min(value, 0.0) / 1e4] for name, value in rows],
+        [[name, max(value, 0.0) / divisor, min(value, 0.0) / divisor] for name, value in rows],
     )
     chart = BarChart()
     chart.type, chart.grouping, chart.overlap, chart.gapWidth = "bar", "clustered", 100, 35
@@ -211,7 +286,7 @@ def ranking(
     chart.series.append(_bar_series(data, 3, head, last, "loss"))
     chart.set_categories(data.reference(1, head + 1, last))
     chart.legend = None
-    ink.dress(chart, title, y_title="万元", y_format="#,##0")
+    ink.dress(chart, title, y_title=unit, y_format="#,##0")
     chart.x_axis.scaling.orientation = "maxMin"
     chart.x_axis.tickLblPos = "low"
     chart.x_axis.tickLblSkip = 1

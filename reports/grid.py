@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -14,6 +14,7 @@ from openpyxl.formatting.rule import ColorScaleRule, DataBarRule
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from reports.fast_table import BodyColumn
 from reports.layout import Column, Layout, Table
 from reports.style import Painter, display_width
 from reports.values import as_cells, column_total, guessed_column, missing
@@ -79,8 +80,10 @@ def write_table(
         shown = shown.assign(row_number=range(1, len(shown) + 1))
     head = _headings(sheet, top, columns, painter)
     first = head + 1
-    for index, column in enumerate(columns, start=1):
-        _write_column(sheet, first, index, column, shown, layout, painter)
+    bodies = [_body_column(column, shown, layout, painter) for column in columns]
+    painter.rows.add(sheet, first, bodies, _heights(first, columns, bodies))
+    for index, (column, body) in enumerate(zip(columns, bodies, strict=True), start=1):
+        _fit(sheet, index, column, body.values, painter)
     last = head + len(shown)
     total = _write_total(sheet, last + 1, columns, frame, whole or {}, painter) if len(shown) else 0
     if len(frame) > len(shown):
@@ -116,9 +119,9 @@ def _columns(table: Table, frame: pd.DataFrame) -> list[Column]:
 
 
 def _idle(column: pd.Series[Any]) -> bool:
-    """Whether a column says nothing: absent or 0 in every row."""
+    """Whether a column says nothing: absent, 0 or an empty text in every row."""
     kept = column[~missing(column)]
-    return bool(kept.empty or (pd.api.types.is_numeric_dtype(kept.dtype) and (kept == 0).all()))
+    return bool(kept.empty or kept.isin([0, ""]).all())
 
 
 def _headings(sheet: Worksheet, top: int, columns: list[Column], painter: Painter) -> int:
@@ -153,59 +156,47 @@ def _widen(sheet: Worksheet, index: int, width: float) -> None:
         dimensions[letter].width = width
 
 
-def _write_column(
-    sheet: Worksheet,
-    first: int,
-    index: int,
-    column: Column,
-    frame: pd.DataFrame,
-    layout: Layout,
-    painter: Painter,
-) -> None:
+def _body_column(
+    column: Column, frame: pd.DataFrame, layout: Layout, painter: Painter
+) -> BodyColumn:
+    """The cells of one column, with the looks that depend on the text."""
     wrap = column.format == "wrap"
-    look = painter.look(column.format, edge="below", wrap=wrap, top=False)
+    look = painter.look(column.format, edge="below", wrap=wrap)
     if not column.key:
-        for row in range(first, first + len(frame)):
-            put(sheet, row, index, None, look)
-        return
+        return BodyColumn([None] * len(frame), look)
     shown = painter.style.formats[column.format]
     values = as_cells(frame[column.key], shown, layout.values.get(column.values, {}))
-    badges = _badge_looks(painter) if column.format == "badge" else {}
+    if shown.kind != "text":
+        return BodyColumn(values, look)
     quoted = painter.look(column.format, edge="below", wrap=wrap, quoted=True)
-    cell_at = sheet.cell
-    is_text = shown.kind == "text"
-    for row, value in enumerate(values, start=first):
-        cell: Any = cell_at(row, index)
-        cell._style = look
-        if value is None:
+    badges = _badge_looks(painter) if column.format == "badge" else {}
+    looks = {word: quoted for word in set(values) if word and word.startswith(_FORMULA_STARTS)}
+    return BodyColumn(values, look, badges | looks)
+
+
+def _heights(first: int, columns: list[Column], bodies: list[BodyColumn]) -> dict[int, float]:
+    """Rows with wrapped text and their height: not every program finds it by itself."""
+    found: dict[int, float] = {}
+    for column, body in zip(columns, bodies, strict=True):
+        if column.format != "wrap":
             continue
-        cell.value = value
-        if is_text:
-            cell.data_type = "s"
-            if value.startswith(_FORMULA_STARTS):
-                cell._style = quoted
-            elif badges:
-                cell._style = badges.get(value, look)
-    if wrap:
-        _heighten(sheet, first, column, values)
-    _fit(sheet, index, column, values, is_text)
+        holds = column.width - 3.0
+        for row, value in enumerate(body.values, start=first):
+            parts = value.split("\n") if value else [""]
+            lines = sum(max(1, math.ceil(display_width(part) / holds)) for part in parts)
+            if lines > 1:
+                height = min(_LINE_HEIGHT * lines + 4.0, _HIGHEST)
+                found[row] = max(found.get(row, 0.0), height)
+    return found
 
 
-def _heighten(sheet: Worksheet, first: int, column: Column, values: list[Any]) -> None:
-    """Give rows with wrapped text their height: not every program finds it by itself."""
-    holds = column.width - 3.0
-    for row, value in enumerate(values, start=first):
-        lines = math.ceil(display_width(value) / holds) if value else 1
-        height = _LINE_HEIGHT * lines + 4.0
-        have = sheet.row_dimensions[row].height or 0.0
-        if lines > 1 and height > have:
-            sheet.row_dimensions[row].height = min(height, _HIGHEST)
-
-
-def _fit(sheet: Worksheet, index: int, column: Column, values: list[Any], is_text: bool) -> None:
+def _fit(
+    sheet: Worksheet, index: int, column: Column, values: Sequence[Any], painter: Painter
+) -> None:
     """Widen a column of text to its content, and one of amounts to its longest amount."""
     if column.format == "wrap":
         return
+    is_text = painter.style.formats[column.format].kind == "text"
     sample = values[:_SAMPLE]
     if is_text:
         need = max((display_width(value) for value in set(sample) if value), default=0) + 3.5

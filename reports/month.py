@@ -182,4 +182,4 @@ def write_month_workbook(
         cmi_cut=report.meta.cmi_cut,
         show_case_ids=show_case_ids,
     )
-    save_same_bytes(workbook, path, report.meta.stamp)
+    save_same_bytes(workbook, path, report.meta.stamp, painter.rows.entries())

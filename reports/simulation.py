@@ -35,6 +35,7 @@ __all__ = [
     "SIMULATION_LAYOUT",
     "SimulationReport",
     "attribution_steps",
+    "months_in_words",
     "prepared_tables",
     "table_columns",
     "write_simulation_workbook",
@@ -45,6 +46,8 @@ SIMULATION_LAYOUT = Path(__file__).with_name("simulation.toml")
 _TABLE_ROW = 3
 _CHART_ROWS = 18
 _MASKED = "病案号只显示末四位。"
+_SUMMED = 3
+_FIRST_MEASURE = "医保盈亏"
 _SIDES = ((1, 5), (6, 10))
 _SIGNS = ("增加", "减少")
 
@@ -55,6 +58,7 @@ class SimulationReport:
 
     ``comparison``: one row for the baseline, then one for each scenario.  Amounts are ``*_fen``.
     A table that is empty gives a sheet that says so.  The columns are those of simulation.toml.
+    ``head``: scheme, policies, cases and version in one line.
     """
 
     TABLES: ClassVar[tuple[str, ...]] = (
@@ -77,12 +81,12 @@ class SimulationReport:
     hospital: str
     periods: tuple[str, ...]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    head: str = ""
 
     @property
     def title(self) -> str:
         """The months in words."""
-        first, last = self.periods[0], self.periods[-1]
-        return first if first == last else f"{first} 至 {last}（{len(self.periods)} 个月）"
+        return months_in_words(self.periods)
 
     @property
     def stamp(self) -> datetime:
@@ -107,6 +111,12 @@ class _Book:
     def note(self, text: str) -> str:
         """A sheet's note."""
         return text.replace("{masking}", _MASKED if self.masked else "")
+
+
+def months_in_words(periods: Sequence[str]) -> str:
+    """``2026-10``, or the first and the last month and how many there are."""
+    first, last = periods[0], periods[-1]
+    return first if first == last else f"{first} 至 {last}（{len(periods)} 个月）"
 
 
 def write_simulation_workbook(
@@ -140,7 +150,7 @@ def write_simulation_workbook(
     for entry, sheet in sheets:
         _write_sheet(book, entry, sheet)
     _finish_data_sheet(book, data_sheet)
-    save_same_bytes(workbook, path, report.stamp)
+    save_same_bytes(workbook, path, report.stamp, painter.rows.entries())
 
 
 def table_columns() -> dict[str, tuple[Column, ...]]:
@@ -168,14 +178,15 @@ def prepared_tables(report: SimulationReport, *, show_case_ids: bool) -> dict[st
 def _write_summary(book: _Book, sheet: Worksheet) -> None:
     layout, painter, report = book.layout, book.painter, book.report
     summary = layout.summary
-    page.write_title(sheet, summary.title, summary.note, report.hospital, report.title, painter)
+    page.write_title(sheet, summary.title, report.head, report.hospital, report.title, painter)
     comparison = book.tables["comparison"].rename(columns={"scenario": "label"})
     if not comparison["fund_cases"].any():
         comparison = comparison.drop(columns=["fund_fen", "patient_fen", "other_fen"])
-    rows = period_rows(comparison)
+    rows = period_rows(comparison.head(_SUMMED))
     base, scenarios = rows[0], rows[1:]
     shown = scenarios[0] if scenarios else base
-    row = _TABLE_ROW
+    put(sheet, _TABLE_ROW, 1, summary.note, painter.look(size="note", ink="muted"))
+    row = _TABLE_ROW + 1
     put(sheet, row, 1, f"情景“{shown[0]}”与基准", painter.look(bold=True, ink="primary"))
     row = write_tiles(sheet, row + 1, summary, [shown, base], painter)
     row = _summary_charts(book, sheet, row, shown[0])
@@ -239,18 +250,25 @@ def _tornado(
 def attribution_steps(
     tables: Mapping[str, pd.DataFrame], layout: Layout, scenario: str
 ) -> list[Step]:
-    """The parts of a scenario's change, then the whole, from the first measure."""
+    """From the baseline's surplus, part by part, to the scenario's; in yuan.
+
+    By the first measure that moves: the insurance surplus, else the cost surplus.
+    """
     frame = _of(tables["attribution"], scenario)
     if frame.empty:
         return []
     row = frame.iloc[0]
+    key = "surplus_fen" if str(row["measure"]) == _FIRST_MEASURE else "cost_surplus_fen"
+    surplus = tables["comparison"].set_index("scenario")[key]
     steps = [
         Step(column.heading, int(row[column.key]) / 100.0)
         for table in _tables_of(layout, "attribution")
         for column in table
         if column.key.endswith("_fen") and column.key != "change_fen" and row.get(column.key, 0)
     ]
-    return [*steps, Step("合计", int(row["change_fen"]) / 100.0, whole=True)]
+    words = str(row["measure"])
+    first = Step(f"基准{words}", int(surplus.iloc[0]) / 100.0, whole=True)
+    return [first, *steps, Step(f"情景{words}", int(surplus[scenario]) / 100.0, whole=True)]
 
 
 def _tables_of(layout: Layout, source: str) -> list[tuple[Column, ...]]:
@@ -282,7 +300,7 @@ def _write_sheet(book: _Book, entry: Sheet, sheet: Worksheet) -> None:
     _freeze(sheet, entry, areas)
     page.set_up(
         sheet, report.hospital, report.title, entry.tab, painter,
-        repeat=areas[0].head if len(areas) == 1 else None,
+        repeat=areas[0].head if len(areas) == 1 else None, freeze=entry.freeze,
     )  # fmt: skip
 
 

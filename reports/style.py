@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,8 @@ from openpyxl.cell import Cell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils.indexed_list import IndexedList
 from openpyxl.writer.theme import theme_xml
+
+from reports.fast_table import FastRows
 
 __all__ = ["ACCENTS", "Format", "Painter", "Style", "display_width"]
 
@@ -49,6 +51,7 @@ class Style:
     colour: Mapping[str, str]
     formats: Mapping[str, Format]
     badge: Mapping[str, tuple[str, str]]
+    dark: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path = _STYLE_FILE) -> Style:
@@ -61,11 +64,14 @@ class Style:
             colour=raw["colour"],
             formats={name: Format(**entry) for name, entry in raw["format"].items()},
             badge={word: (fill, ink) for word, (fill, ink) in raw["badge"].items()},
+            dark=raw.get("dark", {}),
         )
 
 
 class Painter:
     """Hands out ready styles of one workbook; each distinct look is made once.
+
+    ``rows`` takes the bodies of tables until the workbook is saved.
 
     openpyxl makes four look-ups for every attribute that a cell is given; sharing one finished
     style among all the cells of a column is what keeps 5,000 cases quick.
@@ -75,6 +81,7 @@ class Painter:
         self.style = style
         self._scratch: Any = workbook.active
         self._looks: dict[tuple[object, ...], Any] = {}
+        self.rows = FastRows(workbook)
         workbook.loaded_theme = _theme(style)
         _set_default_font(workbook, Font(name=style.font, size=style.size["body"]))
 

@@ -138,7 +138,7 @@ def _indicator_list(
     span, first = 2, 3 if len(rows) < 3 else 2
     _wide(sheet, top, left, first, "指标", head)
     for index, (name, _) in enumerate(rows):
-        _wide(sheet, top, left + first + span * index, span, name, head)
+        _wide(sheet, top, left + first + span * index, span, _short(name, span), head)
     row = top
     for column in columns:
         if column.key not in rows[0][1]:
@@ -151,6 +151,16 @@ def _indicator_list(
             value = _value(values, column.key, column.format, painter)
             _wide(sheet, row, left + first + span * index, span, value, look)
     return row + 1
+
+
+def _short(name: str, span: int) -> str:
+    """A heading cut to the columns that it stands over."""
+    holds = int(span * _COLUMN_WIDTH) - 2
+    if display_width(name) <= holds:
+        return name
+    while display_width(name) > holds - 2:
+        name = name[:-1]
+    return f"{name}…"
 
 
 def _wide(sheet: Worksheet, row: int, left: int, span: int, value: Any, look: Any) -> None:

@@ -177,9 +177,27 @@ def test_policy_infer(tmp_path: Path, returns: Path) -> None:
     assert "支付标准相符 600 / 600，支付金额相符 599 / 600" in output
     assert "由回款不能确定的" in output
     assert "再入院" in output
+    assert "0017" not in output
+    assert "＊＊＊7" in output
     page = pd.read_csv(left, dtype=str)
     assert page["病案号"].tolist() == ["0017"]
     assert page["金额之差"].tolist() == ["1000"]
+
+
+def test_policy_infer_from_several_months(tmp_path: Path, returns: Path) -> None:
+    text = returns.read_text(encoding="gb18030").splitlines()
+    months = [tmp_path / "一月.csv", tmp_path / "二月.csv"]
+    for path, rows in zip(months, (text[1:300], text[300:]), strict=True):
+        path.write_text("\n".join([text[0], *rows]) + "\n", encoding="utf-8")
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    good(run("policy", "infer", returns, "--out", one, "--effective-from", "2026-09-01"))
+    output = good(run("policy", "infer", *months, "--out", two, "--effective-from", "2026-09-01"))
+    assert "支付标准相符 600 / 600，支付金额相符 599 / 600" in output
+    rules = load_policy(two).rules
+    assert rules.model_copy(update={"policy": None, "sources": {}}) == load_policy(
+        one
+    ).rules.model_copy(update={"policy": None, "sources": {}})
+    assert "一月.csv 等 2 个文件" in load_policy(two).title
 
 
 def test_policy_infer_over_a_policy(tmp_path: Path, returns: Path) -> None:

@@ -565,3 +565,34 @@ def test_rows_without_a_payment_say_nothing() -> None:
     assert found.residuals.num_rows == 0
     assert found.paid_cases == int((paid != MISSING_FEN).sum())
     assert isinstance(found.residuals, pa.Table)
+
+
+def test_largest_losses_paid_the_standard_are_no_cap() -> None:
+    """A cap pays the largest losses first, so these three follow another rule."""
+    settled = settle(some_cases(), example())
+    high = np.flatnonzero(settled.ratio > 3.0)
+    most = high[np.argsort(settled.standard[high] - settled.cases.charges[high])[:3]]
+    paid = settled.paid.copy()
+    paid[most] = settled.standard[most]
+    found = infer_policy(returns_of(settled, paid=paid), nothing_known(), INFO)
+    assert found.policy.rules.high.cap_share == 1.0
+    assert "不像占比上限所致" in words_of(found, "high.cap_share")
+    assert not sure(found, "high.cap_share")
+    assert found.residuals.num_rows == 3
+
+
+def test_normal_cases_tell_how_far_a_tier_reaches() -> None:
+    """No high case has RW from 1.3 to 2, but normal ones there are over the last tier's 1.3."""
+    tiers = [{"upper": 1.0, "bound": 3.0}, {"upper": 2.0, "bound": 2.0}, {"bound": 1.3}]
+    policy = example(high__by="weight", high__tiers=tiers)
+    every = settle(some_cases(), policy)
+    far = (every.cases.weight >= 1.3) & (every.cases.weight < 2.0)
+    kept = np.flatnonzero(~(far & (every.ratio > every.bound)))
+    found = inferred(policy, every.cases.take(kept))
+    beyond = far[kept] & (every.ratio[kept] > 1.3)
+    edge = found.policy.rules.high.tiers[1].upper
+    assert beyond.sum() > 5
+    assert edge is not None
+    assert every.cases.weight[kept][beyond].max() < edge <= 2.0296
+    assert found.policy.rules.high.cap_share == 1.0
+    assert_explains_all(found)

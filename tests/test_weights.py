@@ -392,3 +392,24 @@ def test_same_cases_same_bytes_and_a_base_beside(tmp_path: Path, base: Scheme) -
     )
     assert made.manifest.base == "一/方案"
     assert weight_of(made, "BR23") == 1.043478
+
+
+def test_the_quality_page_is_written_beside_the_tables(tmp_path: Path, base: Scheme) -> None:
+    path = case_file(tmp_path)
+    found = fit_scheme(read_fit_table(path, "cases"), base, Trim.of())
+    write_scheme(tmp_path / "方案", base, found, title="<测>", effective_from=DAY, source=path)
+    page = (tmp_path / "方案" / "report" / "quality.html").read_text(encoding="utf-8")
+    assert "&lt;测&gt;" in page
+    assert "不稳定病组（1 个）" in page
+    assert page.index("<td>GD25</td>") < page.index("<td>BR23</td>")
+    assert '<td class="mark">裁剪后少于 5 例</td>' in page
+    assert "http" not in page
+
+
+def test_the_engines_own_files_are_read_in_fen(tmp_path: Path) -> None:
+    path = tmp_path / "病例.csv"
+    path.write_text("drg,charges_fen\nBR23,600000\nBR23,\n", encoding="utf-8")
+    assert read_fit_table(path, "cases").fen["total_charges"].tolist() == [600_000, MISSING_FEN]
+    path.write_text("drg,charges_fen\nBR23,6000.00\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"第 2 行 \[charges_fen\]：不是整数（分）"):
+        read_fit_table(path, "cases")

@@ -265,7 +265,7 @@ def _pay_rows(allocation: Allocation) -> list[tuple[str, str]]:
     if rest:
         parts["科主任基金与待查（元）"] = rest
     rows = [("批准的奖金（元）", approved), *parts.items()]
-    people = ("发放人数", f"{len(allocation.staff_pay):,}")
+    people = ("发放人数", f"{len(allocation.person_pay):,}")
     return [*((name, format_fen(fen)) for name, fen in rows), people]
 
 

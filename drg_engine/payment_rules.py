@@ -26,6 +26,7 @@ __all__ = [
     "BY_DRG",
     "Stays",
     "close_rows",
+    "decided_rows",
     "followed",
     "notices",
     "order_stays",
@@ -96,19 +97,31 @@ def part_names(policy: Policy) -> tuple[str, ...]:
     return tuple(name for name, used in on.items() if used)
 
 
-def review_candidates(cases: PaymentColumns, policy: Policy, kind: Small) -> Rows:
-    """Rows with a decision that may be paid by it; ``kind`` as if none were."""
+def decided_rows(cases: PaymentColumns, policy: Policy) -> Rows:
+    """Rows with a decision, where the policy pays by decision."""
     column = policy.rules.review.column
     decided = cases.amounts.get(column) if column else None
     if decided is None:
         return np.zeros(0, dtype=np.int64)
-    found = np.flatnonzero(decided != MISSING_FEN)
+    return np.flatnonzero(decided != MISSING_FEN)
+
+
+def review_candidates(
+    cases: PaymentColumns, policy: Policy, kind: Small, decided: Rows | None = None
+) -> Rows:
+    """Rows with a decision that may be paid by it; ``kind`` as if none were.
+
+    decided: what :func:`decided_rows` gives, where it is known already.
+    """
+    found = decided_rows(cases, policy) if decided is None else decided
     return found[~np.isin(kind[found], _NOT_REVIEWED)]
 
 
-def reviewed(cases: PaymentColumns, policy: Policy, kind: Small, standard: Fen) -> Rows:
+def reviewed(
+    cases: PaymentColumns, policy: Policy, kind: Small, standard: Fen, decided: Rows | None = None
+) -> Rows:
     """Rows paid by decision: at most a share of discharges, the largest C − S first."""
-    found = review_candidates(cases, policy, kind)
+    found = review_candidates(cases, policy, kind, decided)
     if found.size == 0:
         return found
     codes = cases.hospital.codes

@@ -91,9 +91,14 @@ def load_listed(paths: Sequence[Path], policies: Sequence[Policy]) -> list[Scena
     """Read scenario files and check their changes over the policies, all faults at once."""
     found: list[Scenario] = []
     faults: list[Fault] = []
+    names = {name for policy in policies for name in (policy.name, Path(policy.file).stem)}
     for path in paths:
         try:
             scenario = load_scenario(path)
+            if scenario.baseline and Path(scenario.baseline).stem not in names:
+                mend = "请用 --policy 给出这份政策，或删去 baseline"
+                told = scenario.baseline
+                faults.append(Fault(path.name, "基准不是所给的政策", None, "baseline", told, mend))
             for policy in policies:
                 changed_policy(scenario, policy)
             found.append(scenario)

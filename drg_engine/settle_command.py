@@ -228,7 +228,7 @@ def _write_tables(folder: Path, counts: SettleCounts, totals: RegionTotals) -> N
 def _show(counts: SettleCounts, totals: RegionTotals, out: Path, folder: Path) -> None:
     held = totals.tables().get("total")
     rows: list[tuple[str, str]] = counts.rows()
-    if held is not None:
+    if held is not None and len(held):
         row = held.iloc[0]
         words = {"charges_fen": "总费用", "paid_fen": "支付", "surplus_fen": "医保盈亏"}
         words |= {"fund_fen": "基金支付", "patient_fen": "个人负担"}

@@ -162,7 +162,6 @@ class CaseSource:
         self._batch_rows = batch_rows
         self._firsts: list[Firsts | None] = []
         self._gone_through = False
-        self._lookup = None if scheme is None else CodeLookup(scheme)
 
     def batches(self) -> Iterator[CaseBatch]:
         """The cases, batch by batch.  Raises InputError where a file cannot be read on."""
@@ -208,7 +207,7 @@ class CaseSource:
         given = _renamed(headings, self._mapping)
         known = {name: (name, *said["headings"]) for name, said in self.form.columns.items()}
         grouped = any(heading in known["drg"] for heading in (*given, *file.fixed))
-        if not grouped and self._lookup is not None:
+        if not grouped and self.drgs.scheme is not None:
             yield from self._raw(file, repeats, number, read)
             return
         plan = plan_cases([*given, *file.fixed], self.form, file.path.name, self._amounts)

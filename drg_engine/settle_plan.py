@@ -135,7 +135,8 @@ def _lacking(
             f"缺少列“{form.columns[name]['title']}”",
             column=name,
             found="，".join(headings[:12]),
-            mend=f"可用的表头：{'、'.join(form.columns[name]['headings'])}",
+            mend=f"可用的表头：{'、'.join(form.columns[name]['headings'])}"
+            + ("；还没有分组的病例请给分组方案（--scheme）" if name == "drg" else ""),
         )
         for name in missing
     ]

@@ -192,6 +192,8 @@ def parts_by_policy(
     One policy pays all, whatever the dates; of several the one in force on the date they go by.
     Raises PolicyError where there is no such date or no policy in force.
     """
+    if cases.n == 0:
+        return
     if len(policies) == 1:
         yield 0, np.arange(cases.n, dtype=np.int64), cases
         return

@@ -16,8 +16,6 @@ from drg_engine.surplus import MEASURES, case_measures, derived_measures
 
 __all__ = ["FUND_TITLES", "KEY_TITLES", "LEVELS", "RegionTotals", "group_keys"]
 
-Held = tuple[Sequence[tuple[str, ...]], npt.NDArray[np.int64], npt.NDArray[np.uint8]]
-
 LEVELS: Mapping[str, tuple[str, ...]] = {
     "total": (),
     "hospitals": ("hospital",),
@@ -87,14 +85,6 @@ class RegionTotals:
             if finest in self._finest:
                 found[name] = _table(self._finest[finest].rolled(by))
         return found
-
-    def held(self) -> Mapping[str, GroupSums]:
-        """What has been added up, to be sent and merged."""
-        return self._finest
-
-    def merge(self, name: str, columns: Sequence[str], held: Held) -> None:
-        """Take over what :meth:`held` gave elsewhere: GroupSums.names and GroupSums.held."""
-        self._sums(name, columns).merge(*held)
 
     def _sums(self, name: str, columns: Sequence[str]) -> GroupSums:
         if name not in self._finest:

@@ -31,7 +31,14 @@ from drg_engine._kernels_payment import (
 )
 from drg_engine.payment import MISSING_FEN, PaymentColumns, Settlement, settle_with_marks
 from drg_engine.payment_fund import fund_difference, fund_totals
-from drg_engine.payment_rules import Stays, notices, over_places, part_names, reviewed
+from drg_engine.payment_rules import (
+    Stays,
+    decided_rows,
+    notices,
+    over_places,
+    part_names,
+    reviewed,
+)
 from drg_engine.payment_standard import Lookups, compile_lookups
 from drg_engine.payment_tables import case_arrays, rule_arrays, with_fixed_rules
 from drg_engine.policy import Policy
@@ -63,7 +70,7 @@ class BasePart:
 
     ``rows`` int64 (m,) of all cases, rising, or None for all; ``policy`` with point values given;
     ``weights`` by DRG, ``uniform``: each grouped case has its DRG's.  ``counts`` grouped cases
-    by DRG, ``unweighted`` those of them without a weight.
+    by DRG, ``unweighted`` those of them without a weight; ``decided`` rows with a decision.
     """
 
     rows: Rows | None
@@ -81,6 +88,7 @@ class BasePart:
     fund: tuple[int, int, int, int]
     counts: npt.NDArray[np.int64]
     unweighted: int
+    decided: Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,6 +192,7 @@ def base_part(
         fund=fund_totals(columns, policy, settlement.mode, settlement.paid),
         counts=counts,
         unweighted=int(counts[~(weights > 0)].sum()),
+        decided=decided_rows(columns, policy),
     )
 
 
@@ -296,11 +305,16 @@ def _placed(part: Part) -> Part:
 
 
 def _reviewed(part: Part) -> Part:
-    """Choose the cases paid by decision again, of all that ever may have been."""
-    chosen = reviewed(part.change.columns, part.change.policy, part.lean.kind, part.lean.standard)
-    had = np.flatnonzero(part.lean.mark & np.int8(REVIEWED))
-    rows = np.union1d(chosen, had)
-    return with_mark(part, rows, np.isin(rows, chosen), REVIEWED)
+    """Choose the cases paid by decision again, of all that have a decision or had one."""
+    base, lean, policy = part.base, part.lean, part.change.policy
+    rows = base.decided
+    if policy.rules.review.column != base.policy.rules.review.column:
+        rows = np.union1d(rows, decided_rows(base.columns, policy))
+    listed = rows if policy.rules.review.column == base.policy.rules.review.column else None
+    chosen = reviewed(part.change.columns, policy, lean.kind, lean.standard, listed)
+    marked = np.zeros(rows.size, dtype=np.bool_)
+    marked[np.searchsorted(rows, chosen)] = True
+    return with_mark(part, rows, marked, REVIEWED)
 
 
 def _costed(part: Part) -> Part:

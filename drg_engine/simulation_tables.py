@@ -39,6 +39,7 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 }
 """The tables of a comparison and what each is by (the baseline's departments, doctors, DRGs)."""
 
+_KINDS = pd.array(list(KINDS), dtype="str")
 _TURNS = pd.array(["", "转盈", "转亏"], dtype="str")
 """What a group turns to, by how much its sign moves (-1 is the last)."""
 
@@ -261,16 +262,15 @@ def totals_row(found: Totals, base: Totals) -> dict[str, Any]:
 
 def kind_table(base: Totals, after: Totals) -> pd.DataFrame:
     """By kind of case: kind, base_cases, cases, base_paid_fen, paid_fen, change_fen."""
+    cases = np.array([base.kinds, after.kinds], dtype=np.int64)
     paid = np.array([base.kinds_paid, after.kinds_paid], dtype=np.int64)
-    frame = pd.DataFrame(
-        {
-            "kind": KINDS,
-            "base_cases": base.kinds,
-            "cases": after.kinds,
-            "base_paid_fen": paid[0],
-            "paid_fen": paid[1],
-            "change_fen": paid[1] - paid[0],
-        }
-    )
-    some = (frame["base_cases"] > 0) | (frame["cases"] > 0)
-    return frame[some].reset_index(drop=True)
+    some = np.flatnonzero(cases.any(axis=0))
+    columns = {
+        "kind": _KINDS.take(some),
+        "base_cases": cases[0, some],
+        "cases": cases[1, some],
+        "base_paid_fen": paid[0, some],
+        "paid_fen": paid[1, some],
+        "change_fen": (paid[1] - paid[0])[some],
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(some.size), copy=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from drg_engine.errors import AllocationError, Fault
+from performance.columns import nearest
 from performance.compliance import check_compliance
 from performance.control import Ledger, control_totals, exception_rows
 from performance.core import Core, compute
@@ -94,7 +95,13 @@ def allocate(plan: Plan, inputs: Inputs, drg_surplus: DrgSurplus | None = None) 
         plan, work.cells, work.points, work.by_department, inputs, totals, ledger
     )
     exceptions = exception_rows(
-        [work.cells.exceptions, work.points.exceptions, ledger.frame(), _left_out(surplus)]
+        [
+            work.cells.exceptions,
+            work.points.exceptions,
+            ledger.frame(),
+            _left_out(surplus),
+            _unused(plan, built),
+        ]
     )
     return Allocation(
         points=work.points,
@@ -179,6 +186,47 @@ def _told(
     ledger.negative_points(plan, pools)
     ledger.staff(plan, inputs.departments, pay)
     return ledger
+
+
+def _unused(plan: Plan, built: Built) -> pd.DataFrame:
+    """What the plan names and the month does not have: indicators of ladders, units with prices."""
+    facts = built.facts
+    units = {*facts.departments, *facts.kinds}
+    named = [
+        (kind, file, name, known)
+        for kind, file, names, known in (
+            (
+                "方案的指标本月没有数据",
+                "indicators",
+                [ladder.indicator for ladder in plan.model.quality.ladders],
+                set(facts.indicators),
+            ),
+            (
+                "方案的单价没有对应科室",
+                "departments",
+                [key for name in plan.series for key in plan.prices(plan.series_model(name))],
+                units,
+            ),
+        )
+        for name in dict.fromkeys(names)
+        if name not in known
+    ]
+    told = []
+    for kind, file, name, known in named:
+        near = nearest(name, sorted(known))
+        told.append(
+            {
+                "kind": kind,
+                "file": file,
+                "found": name,
+                "rows": 0,
+                "quantity_e4": 0,
+                "amount_fen": 0,
+                "first_row": 0,
+                "message": "没有用到，请核对名称" + (f"；最接近“{near}”" if near else ""),
+            }
+        )
+    return pd.DataFrame(told)
 
 
 def _left_out(surplus: DrgSurplus | None) -> pd.DataFrame:

@@ -39,6 +39,9 @@ def cross_faults(model: PlanModel, file: str) -> Iterator[Fault]:
             )
         if series.mean is not None:
             yield from _mean_faults(model, file, str(name))
+    if model.drg.kind == "kpi_only" and model.quality.kind in ("none", "ladder"):
+        mend = "请把 quality.kind 改为 multiply、threshold、pool 或 formula"
+        yield Fault(file, "指标进入质量得分，而方案不用质量得分", column="drg.kind", mend=mend)
     yield from _funding_faults(model, file)
     yield from _share_faults(model, file)
     yield from _formula_faults(model, file)

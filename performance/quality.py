@@ -76,7 +76,8 @@ def kpi_scores(plan: Plan, facts: Facts) -> tuple[Floats, list[str]]:
         return facts.score, words
     figures = {name: getattr(facts.drg, name) for name in _KPIS}
     whole = sum(kpi.weight for kpi in drg.kpis)
-    score = facts.score * (1.0 - whole / 100.0)
+    table = np.where(np.isnan(facts.score) & (whole >= 100.0), 0.0, facts.score)
+    score = table * (1.0 - whole / 100.0)
     for i in range(facts.n):
         known = [kpi for kpi in drg.kpis if not np.isnan(figures[kpi.indicator][i])]
         if len(known) < len(drg.kpis):

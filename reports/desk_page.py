@@ -111,7 +111,11 @@ def desk_page_data(
         "charts": [
             chart.data()
             for chart in desk_charts(
-                layout.quadrant, desk.cmi_cut, desk.settings.fees, months=len(months)
+                layout.quadrant,
+                desk.cmi_cut,
+                desk.settings.fees,
+                months=len(months),
+                caused=not report.causes.empty,
             )
         ],
         "config": config(style),

@@ -15,16 +15,17 @@ __all__ = ["desk_charts"]
 
 
 def desk_charts(
-    words: Quadrant, cmi_cut: float, fees: Mapping[str, str], *, months: int
+    words: Quadrant, cmi_cut: float, fees: Mapping[str, str], *, months: int, caused: bool
 ) -> list[Chart]:
     """Every chart of the page, without rows.
 
     words: names and colours of the classes.  fees: names of the classes of charges.
-    months: how many the page is about; one has no trend.
+    months: how many the page is about; one has no trend.  caused: whether there is something to
+    compare with.
     """
     colours = words.colours()
-    made = [
-        waterfall("causes", "盈亏因何增减", {}, who="原因"),
+    made = [waterfall("causes", "盈亏因何增减", {}, who="原因")] if caused else []
+    made += [
         pareto("losses", "亏损病组及累计占比", {}, unit="万元", drill=Drill("drg", "code")),
         quadrant(
             "departments", "科室象限", {}, colours, cmi_cut,

@@ -71,6 +71,8 @@ def random_plan(rng: np.random.Generator) -> Plan:
         changes["bounds"] = {"floor": one(0.5, 0.88), "cap": one(1.25, 3.0)}
     if "bounds" in changes and changes["series.administration"]["value"] == "mean":
         del changes["bounds"]
+    if changes["drg"]["kind"] == "kpi_only" and changes["quality"]["kind"] in ("none", "ladder"):
+        changes["drg"] = {"kind": "none"}
     return make_plan(changes)
 
 

@@ -206,6 +206,39 @@ def test_fixed_prices_by_department(tmp_path: Path) -> None:
     assert result.department_pools["value"].tolist() == [5.0, 6.5]
 
 
+def test_names_that_the_month_does_not_have_are_told(tmp_path: Path) -> None:
+    """A price for a unit and a ladder on an indicator that nobody has."""
+    series = {"basis": "points", "value": "fixed", "price": 5.0, "prices": {"S11": 6.5}}
+    ladder = {"indicator": "住院天", "node": "total", "steps": [{"rate": 0.5}]}
+    changes = {
+        "series": {"doctor": series},
+        "pool.approved_total": 1000.0,
+        "quality": {"kind": "ladder", "deduction": "withhold", "ladders": [ladder]},
+    }
+    rows = "科室编码,指标,实际值,参照值\nS1,住院日,6.3,7\n"
+    told = wards(tmp_path, changes, indicators=rows).exceptions
+    told = told[told["message"].str.startswith("没有用到")]
+    assert told[["kind", "found"]].to_numpy().tolist() == [
+        ["方案的单价没有对应科室", "S11"],
+        ["方案的指标本月没有数据", "住院天"],
+    ]
+    assert told["message"].str.contains("最接近“S1”|最接近“住院日”").all()
+
+
+def test_kpis_need_a_score_to_go_into() -> None:
+    kpi = {"indicator": "cmi", "weight": 100.0, "target": 1.5, "better": "higher"}
+    with pytest.raises(PlanError, match="指标进入质量得分，而方案不用质量得分"):
+        make_plan(drg("kpi_only", kpis=[kpi]) | NO_QUALITY)
+
+
+def test_a_score_of_kpis_alone_needs_no_table(tmp_path: Path) -> None:
+    """CMI 1.5 and 1 over 1.5: 100 and 66.67 points."""
+    kpi = {"indicator": "cmi", "weight": 100.0, "target": 1.5, "better": "higher"}
+    quality = {"quality": {"kind": "multiply", "deduction": "withhold", "missing": "refuse"}}
+    result = wards(tmp_path, drg("kpi_only", kpis=[kpi]) | quality, quality="科室编码,质量得分\n")
+    assert pools(result) == [60_000, 26_667]
+
+
 def test_budget_against_a_base_value(tmp_path: Path) -> None:
     doctor = {"basis": "points", "value": "budget", "pool": 1000.0, "base_value": 8.0}
     result = wards(tmp_path, {"series": {"doctor": doctor}})

@@ -270,3 +270,16 @@ def test_person_pay_is_one_row_a_person(tmp_path: Path) -> None:
     result = ward(tmp_path, 100.0, {})
     assert result.person_pay["staff_id"].tolist() == ["1", "2", "3"]
     assert isinstance(result.person_pay, pd.DataFrame)
+
+
+def test_points_of_persons_out_of_the_charge_lines(tmp_path: Path) -> None:
+    """30 and 10 points of two executors share 400 yuan; the third has none."""
+    lines = "收费日期,项目编码,数量,金额,开单科室,执行科室,执行人\n"
+    lines += "2026-10-01,0102,30,1,S1,S1,1\n2026-10-02,0102,10,1,S1,S1,2\n"
+    changes = {
+        "points.personal": "keep",
+        "staff.coefficients": ["points"],
+        "staff.attendance": "ignore",
+    }
+    result = ward(tmp_path, 400.0, changes, charges=lines)
+    assert paid(result) == [30_000, 10_000, 0]

@@ -15,7 +15,7 @@ from region_cases import DATA, EVERY_RULE, part, policy, whole, write_region
 from typer.testing import CliRunner
 
 from drg_engine.cli import app
-from drg_engine.errors import InputError
+from drg_engine.errors import InputError, PolicyError
 from drg_engine.grouping import group
 from drg_engine.payment import MISSING_FEN, PaymentColumns, settle
 from drg_engine.payment_fund import split_fund
@@ -332,3 +332,27 @@ def test_nothing_stands_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         settle_files(source, [policy(changes={"high.cap_share": 1.0})], tmp_path / "out")
     assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == []
+
+
+def test_another_baseline_is_told(tmp_path: Path) -> None:
+    pq.write_table(part(0, 20), tmp_path / "a.parquet")
+    scenario = tmp_path / "up.toml"
+    text = SCENARIO.replace('source = "测算"', 'source = "测算"\nbaseline = "elsewhere"')
+    scenario.write_text(text, encoding="utf-8")
+    words = [str(tmp_path / "a.parquet"), "--policy", RATE, "--out", str(tmp_path / "out")]
+    with pytest.raises(PolicyError, match="基准不是所给的政策"):
+        invoke(*words, "--scenario", str(scenario))
+    with pytest.raises(InputError, match="--scheme"):
+        raw = tmp_path / "raw.csv"
+        raw.write_text("病案号,总费用\n1,100\n", encoding="utf-8")
+        invoke(str(raw), "--policy", RATE, "--out", str(tmp_path / "raw"))
+
+
+@pytest.mark.parametrize("body", ["", ",AA11,100\n1,AA11,x\n"])
+def test_nothing_to_settle(body: str, tmp_path: Path) -> None:
+    path = tmp_path / "none.csv"
+    path.write_text("病案号,病组,总费用\n" + body, encoding="utf-8")
+    rows = body.count("\n")
+    said = invoke(str(path), "--policy", RATE, "--out", str(tmp_path / "out"))
+    assert f"读入 {rows} = 结算 0 + 拒收 {rows}" in said
+    assert len(rows_of(tmp_path / "out" / "拒收.csv")) == rows

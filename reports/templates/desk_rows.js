@@ -14,7 +14,9 @@ function compared(one, two) {
 }
 
 function sourceRows(source, chosen, rows) {
-  if (source === "cases") return Array.from(rows, caseRow);
+  if (source === "cases") {
+    return Array.from(rows).sort((one, two) => number.surplus_fen[one] - number.surplus_fen[two] || one - two);
+  }
   if (source === "drg_doctors") return doctorRows(chosen);
   if (source === "fees") return feeRows(rows);
   if (source.startsWith("causes")) return causeRows(source, chosen);
@@ -62,16 +64,19 @@ function withReference(found) {
   }
 }
 
-function caseRow(at) {
-  const one = { row: at, case_id: page.ids[at], los: flag.stayed[at] ? number.los[at] : null };
-  for (const [name, column] of Object.entries(text)) {
-    one[name] = column.words[column.codes[at]];
-    if (page.names[name]) one[`${name}_name`] = titled(name, one[name]);
-  }
-  for (const name of MONEY) one[name] = flag.priced[at] ? number[name][at] : null;
-  if (!flag.standing[at]) one.standard_fen = number.standard_fen[at] || null;
-  if (!flag.costed[at]) one.cost_surplus_fen = null;
-  return one;
+/* A cell of any table: of a row of figures, or of a case, which is its number. */
+function cell(one, key) {
+  return typeof one === "number" ? caseCell(one, key) : one[key];
+}
+
+function caseCell(at, key) {
+  if (key === "case_id") return page.ids[at];
+  if (key === "los") return flag.stayed[at] ? number.los[at] : null;
+  if (text[key]) return text[key].words[text[key].codes[at]];
+  if (key.endsWith("_name")) return titled(key.slice(0, -5), caseCell(at, key.slice(0, -5)));
+  if (!number[key] || !flag.priced[at]) return null;
+  if (key === "cost_surplus_fen" || key === "cost_fen") return flag.costed[at] ? number[key][at] : null;
+  return key === "standard_fen" ? number[key][at] || null : number[key][at];
 }
 
 /* Doctors inside one DRG against all who treat it; few cases are marked and have no rank. */

@@ -17,6 +17,9 @@ from reports.style import Style
 
 __all__ = ["write_csvs"]
 
+_DIGITS = {"decimal1": 1, "decimal2": 2, "decimal4": 4, "decimal8": 8, "percent": 6}
+"""Decimals of quotients by the workbook's format."""
+
 
 def write_csvs(layout_file: Path, tables: Mapping[str, pd.DataFrame], out: Path) -> None:
     """Write each table that has rows as ``<sheet>.csv`` in ``out``, under the layout's headings.
@@ -43,14 +46,20 @@ def write_csvs(layout_file: Path, tables: Mapping[str, pd.DataFrame], out: Path)
                     if key not in known
                 }
             words = {c.key: layout.values[c.values] for c in table.columns if c.values}
-            columns = [_column(frame[key], words.get(key, {})) for key in headings]
+            digits = {c.key: _DIGITS[c.format] for c in table.columns if c.format in _DIGITS}
+            columns = [_column(frame[key], words.get(key, {}), digits.get(key)) for key in headings]
             name = f"{sheet.name}-{table.title}" if table.title else sheet.name
             whole = pa.table(columns, names=list(headings.values()))
             write_table(out / f"{name}.csv", whole, bom=True)
 
 
-def _column(column: pd.Series[Any], words: Mapping[str, str]) -> pa.Array:
-    """A column as it is shown: fen as exact yuan, codes in words, missing as nothing."""
+def _column(
+    column: pd.Series[Any], words: Mapping[str, str], digits: int | None = None
+) -> pa.Array:
+    """A column as it is shown: fen as exact yuan, codes in words, missing as nothing.
+
+    digits: decimals that a quotient keeps.
+    """
     if "_fen" in str(column.name):
         filled = [None if pd.isna(fen) or fen == MISSING_FEN else int(fen) for fen in column]
         yuan = [None if fen is None else Decimal(fen).scaleb(-2) for fen in filled]
@@ -59,4 +68,6 @@ def _column(column: pd.Series[Any], words: Mapping[str, str]) -> pa.Array:
         return pa.array([words.get(str(value), str(value)) for value in column], pa.string())
     if pd.api.types.is_bool_dtype(column.dtype):
         return pa.array(["是" if value else "" for value in column])
+    if digits is not None and pd.api.types.is_float_dtype(column.dtype):
+        column = column.round(digits)
     return pa.Array.from_pandas(column)

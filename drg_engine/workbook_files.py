@@ -16,7 +16,7 @@ import pyarrow as pa
 from drg_engine.errors import Fault, InputError
 from drg_engine.text_tables import TextPart, TextTable, named
 
-__all__ = ["open_workbook"]
+__all__ = ["open_workbook", "sheet_rows"]
 
 _LARGEST_ARCHIVE = 2 << 30
 _LARGEST_RATIO = 300
@@ -102,6 +102,14 @@ def _farthest_cell(sheet: IO[bytes]) -> tuple[bytes, bytes, int]:
 
 def open_workbook(path: Path, sheet: str | None) -> TextTable:
     """Open a sheet, the first by default, of a workbook.  Raises InputError where it is not one."""
+    return _sheet_table(path, sheet_rows(path, sheet))
+
+
+def sheet_rows(path: Path, sheet: str | None = None) -> Sequence[Sequence[Any]]:
+    """All cells of a sheet, the first by default, from its first row and column on.
+
+    Formulas give the value they were saved with.  Raises InputError where it is no workbook.
+    """
     import python_calamine
 
     if path.stat().st_size == 0:
@@ -120,7 +128,9 @@ def open_workbook(path: Path, sheet: str | None) -> TextTable:
                 f"{path.name} 里没有工作表 {sheet}",
                 [Fault(path.name, "没有这张工作表", found=sheet, mend="、".join(names))],
             )
-        rows = book.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
+        rows: Sequence[Sequence[Any]] = book.get_sheet_by_name(sheet or names[0]).to_python(
+            skip_empty_area=False
+        )
     except InputError:
         raise
     except (*_UNREADABLE, python_calamine.CalamineError, IndexError) as error:
@@ -129,7 +139,7 @@ def open_workbook(path: Path, sheet: str | None) -> TextTable:
             f"{path.name} 打不开",
             [Fault(path.name, "Excel 文件读不出来", found=str(error)[:120], mend=mend)],
         ) from error
-    return _sheet_table(path, rows)
+    return rows
 
 
 def _sheet_table(path: Path, rows: Sequence[Sequence[Any]]) -> TextTable:

@@ -25,6 +25,7 @@ from grouper_tables import Scheme, load_scheme
 
 if TYPE_CHECKING:
     from drg_engine.ledger_adjustments import Adjustments
+    from drg_engine.pay_second import Second
     from performance import Allocation, Inputs, Plan
 
 __all__ = ["Month", "compute_month"]
@@ -60,6 +61,7 @@ class Month:
     allocation: Allocation | None
     adjustments: pd.DataFrame | None = None
     dated: DatedSettlement | None = None
+    second: Second | None = None
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -105,10 +107,17 @@ def compute_month(
         files.update(input_files(workspace.tables, workspace.inputs(period)))
     if adjustments is not None:
         files["adjustments"] = adjustments.file
+    second: Second | None = None
+    if allocation is not None:
+        from drg_engine.pay_second import apply_second, second_files
+
+        seconds = second_files(workspace, period)
+        files.update({f"second/{department}": path for department, path in seconds.items()})
+        allocation, second = apply_second(allocation, period, seconds)
     return Month(
         workspace, period, files, scheme, settlement.policy, cases, reader.counts, grouping,
         lookup.unknown(cases), settlement, rollups, plan, inputs, allocation,
-        None if adjustments is None else adjustments.table, settled.dated,
+        None if adjustments is None else adjustments.table, settled.dated, second,
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """Second allocations: what department heads hand back, and how a month's pay takes it over.
 
 A department's amounts by its head stand in ``inputs/月份/second/科室.csv``; they are inputs of the
-month as any other file, so that the ledger's run holds their hashes.  Each carries the check code of
-the first allocation it was made from.  Where that has changed since, the file is not used and that
-is told; the money of a department and series never changes.
+month as any other file, so that the ledger's run holds their hashes.  Each carries the check code
+of the first allocation it was made from.  Where that has changed since, the file is not used and
+that is told; the money of a department and series never changes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from drg_engine.errors import Fault
 from drg_engine.files import file_sha256
 from drg_engine.money import format_fen
 
@@ -170,7 +171,8 @@ def apply_second(
         own = first[first["department"] == department]
         rows, faults = read_second(path, period, {department: own})
         if rows is not None and rows.department != department:
-            faults, rows = [f"文件名与其中的科室不符（{rows.department}）"], None
+            faults = [Fault(path.name, "文件名与其中的科室不符", found=rows.department)]
+            rows = None
         message = "；".join(str(fault) for fault in faults[:3])
         if len(faults) > 3:
             message += f"……共 {len(faults)} 处"
@@ -191,9 +193,7 @@ def apply_second(
     return _paid(allocation, second), second
 
 
-def _joined(
-    first: pd.DataFrame, used: list[pd.DataFrame], told: list[dict[str, str]]
-) -> Second:
+def _joined(first: pd.DataFrame, used: list[pd.DataFrame], told: list[dict[str, str]]) -> Second:
     columns = ["department", "file", "sha256", "status", "message"]
     whole = pd.concat(used, ignore_index=True) if used else _no_rows()
     keys = ["department", *_KEY]

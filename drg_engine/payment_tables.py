@@ -67,10 +67,19 @@ def with_fixed_rules(columns: CaseArrays, rules: RuleArrays) -> CaseArrays:
 
 
 def rule_arrays(
-    cases: PaymentColumns, lookups: Lookups, policy: Policy, drg_weight: Floats | None = None
+    cases: PaymentColumns,
+    lookups: Lookups,
+    policy: Policy,
+    drg_weight: Floats | None = None,
+    like: tuple[Policy, RuleArrays] | None = None,
 ) -> RuleArrays:
-    """The policy's tables.  drg_weight: by DRG, in place of the cases' own weights."""
+    """The policy's tables.  drg_weight: by DRG, in place of the cases' own weights.
+
+    like: another policy's tables for the same cases; new items' means are taken over where they
+    are the same.
+    """
     rules = policy.rules
+    same_extra = like is not None and like[0].rules.extra == rules.extra
     low, high = rules.low, rules.high
     listed = (*lookups.scope, *lookups.bed_day)
     off = [(name, getattr(rules, name)) for name in _OFF]
@@ -121,7 +130,7 @@ def rule_arrays(
         off_shares=np.array([said.share for _, said in off], dtype=np.float64),
         extra_over=np.array([rule.charges_over for rule in rules.extra], dtype=np.float64),
         extra_share=np.array([rule.share_over for rule in rules.extra], dtype=np.float64),
-        extra_usual=_usual(cases, policy),
+        extra_usual=like[1].extra_usual if like and same_extra else _usual(cases, policy),
         tcm_drg=_listed(cases.drg_codes, rules.tcm.drgs) if tcm else np.zeros(0, dtype=np.bool_),
         tcm_minimum=rules.tcm.minimum,
         tcm_otherwise=rules.tcm.otherwise,

@@ -28,7 +28,7 @@ __all__ = ["StayBuckets", "followed_stays", "stay_table"]
 
 Rows = npt.NDArray[np.int64]
 
-_BUCKETS = 32
+_BUCKETS = 128
 _SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
@@ -147,13 +147,11 @@ class StayBuckets:
 
     def __init__(self, folder: Path, buckets: int = _BUCKETS) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._paths = [folder / f"{number}.arrow" for number in range(buckets)]
-        options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=False)
-        plain = pa.schema([pa.field(f.name, _plain(f.type)) for f in _SCHEMA])
-        self._plain = plain
-        self._writers: list[Any] = [
-            pa.ipc.new_stream(str(path), plain, options=options) for path in self._paths
-        ]
+        self._path = folder / "stays.arrow"
+        self._schema = pa.schema([pa.field(f.name, _plain(f.type)) for f in _SCHEMA])
+        self._writer: Any = pa.ipc.new_file(str(self._path), self._schema)
+        self._pieces: list[list[int]] = [[] for _ in range(buckets)]
+        self._written = 0
 
     def add(self, stays: pa.Table) -> None:
         """Put stays into their buckets."""
@@ -163,32 +161,30 @@ class StayBuckets:
         keys = np.empty(stays.num_rows, dtype=np.uint64)
         hash_ids(offsets, text, keys)
         # High bits, as hash_ids keeps the low ones for another use.
-        bucket = ((keys >> np.uint64(40)) % np.uint64(len(self._writers))).astype(np.int16)
+        bucket = ((keys >> np.uint64(40)) % np.uint64(len(self._pieces))).astype(np.int16)
         order = np.argsort(bucket, kind="stable")
-        edges = np.searchsorted(bucket[order], np.arange(len(self._writers) + 1))
-        sorted_stays = stays.cast(self._plain).take(pa.array(order)).combine_chunks()
-        for number, writer in enumerate(self._writers):
+        edges = np.searchsorted(bucket[order], np.arange(len(self._pieces) + 1))
+        sorted_stays = stays.cast(self._schema).take(pa.array(order)).combine_chunks()
+        for number, pieces in enumerate(self._pieces):
             start, stop = int(edges[number]), int(edges[number + 1])
             if stop > start:
-                writer.write_table(sorted_stays.slice(start, stop - start))
+                piece = sorted_stays.slice(start, stop - start).to_batches()
+                for batch in piece:
+                    self._writer.write_batch(batch)
+                pieces.extend(range(self._written, self._written + len(piece)))
+                self._written += len(piece)
 
     def followed(self, policies: Sequence[Policy], reviewed: Rows) -> Rows:
         """Numbers, sorted, of the stays that are cut (see :func:`followed_stays`)."""
-        self.close()
+        self._writer.close()
         found = [np.zeros(0, dtype=np.int64)]
-        for path in self._paths:
-            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
-                stays = reader.read_all()
-                if stays.num_rows:
+        with pa.memory_map(str(self._path)) as source, pa.ipc.open_file(source) as reader:
+            for pieces in self._pieces:
+                if pieces:
+                    stays = pa.Table.from_batches([reader.get_batch(at) for at in pieces])
                     found.append(followed_stays(stays, policies, reviewed))
-                del stays
+                    del stays
         return np.sort(np.concatenate(found))
-
-    def close(self) -> None:
-        """End the writing."""
-        for writer in self._writers:
-            writer.close()
-        self._writers = []
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

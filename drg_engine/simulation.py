@@ -186,7 +186,7 @@ class Simulation:
         for place in used:
             rows = np.flatnonzero(chosen == place)
             taken = columns.take(rows)
-            cells = Cells(*(_taken(m, rows) for m in (self.cells.place, self.cells.cell)))
+            cells = Cells(_taken(self.cells.place, rows), _taken(self.cells.cell, rows))
             priced = with_prices(taken, ordered[place])
             parts.append(base_part(taken, priced, weights, cells, rows=rows))
         return tuple(ordered[place] for place in used), parts

@@ -7,8 +7,8 @@ table is a sum of places or of cells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +21,12 @@ __all__ = ["CELL_KEYS", "PLACE_KEYS", "Cells", "Margin", "Sums", "exact_sums"]
 
 Ints = npt.NDArray[np.int64]
 Small = npt.NDArray[np.int32]
+Groups = tuple[Ints, int, dict[str, list[str]]]
 
 PLACE_KEYS = ("hospital", "department", "doctor")
 CELL_KEYS = ("drg", "insurance")
 _EXACT = 2**53
+_USUAL = ((), ("department",), ("drg",))
 _WIDTH = 16  # so that what moves of a group lies in one line of the processor's cache
 
 
@@ -108,7 +110,7 @@ class Margin:
         keys = {name: Coded(label.codes[a_case], label.names) for name, label in labels.items()}
         return cls(of.astype(np.int32), size, keys)
 
-    def groups(self, by: Sequence[str]) -> tuple[Ints, int, dict[str, list[str]]]:
+    def groups(self, by: Sequence[str]) -> Groups:
         """Coarser groups by some keys: that of each group, how many, their texts, sorted."""
         of = np.zeros(self.size, dtype=np.int64)
         for name in by:
@@ -127,11 +129,13 @@ class Cells:
 
     place: Margin
     cell: Margin
+    usual: Mapping[tuple[str, ...], Groups] = field(default_factory=dict)
 
     @classmethod
     def made(cls, columns: PaymentColumns) -> Cells:
-        """Number the places and cells that occur."""
-        return cls(Margin.made(columns, PLACE_KEYS), Margin.made(columns, CELL_KEYS))
+        """Number the places and cells that occur, and group them as tables usually do."""
+        made = cls(Margin.made(columns, PLACE_KEYS), Margin.made(columns, CELL_KEYS))
+        return replace(made, usual={by: made.groups(by) for by in _USUAL})
 
     def margin(self, by: Sequence[str]) -> str:
         """``place`` or ``cell``: which has all the keys.  Raises KeyError where neither has."""
@@ -140,8 +144,10 @@ class Cells:
                 return name
         raise KeyError(f"不能同时按这些汇总：{'、'.join(by)}")
 
-    def groups(self, by: Sequence[str]) -> tuple[Ints, int, dict[str, list[str]]]:
+    def groups(self, by: Sequence[str]) -> Groups:
         """Groups by some keys of one margin; see Margin.groups."""
+        if tuple(by) in self.usual:
+            return self.usual[tuple(by)]
         found: Margin = getattr(self, self.margin(by))
         return found.groups(by)
 

@@ -213,7 +213,8 @@ def changed_part(base: BasePart, change: Changed) -> Part:
     lookups = compile_lookups(columns, policy, like)
     kept = base.weights if base.uniform and not regrouped else None
     weights = kept if change.weights is None else change.weights
-    rules = rule_arrays(columns, lookups, policy, weights)
+    known = None if regrouped else (base.policy, base.rules)
+    rules = rule_arrays(columns, lookups, policy, weights, known)
     same_columns = not regrouped and column_key(policy) == column_key(base.policy)
     said, old = policy.rules, base.policy.rules
     if same_columns and (said.scope, said.bed_day) == (old.scope, old.bed_day):

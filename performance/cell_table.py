@@ -23,6 +23,9 @@ class CellTable:
     """Cells by key, growing as needed; wants room for a chunk of new cells each time."""
 
     def __init__(self) -> None:
+        self._empty()
+
+    def _empty(self) -> None:
         self.used = 0
         self._bits = 12
         self._table = np.full((1 << self._bits, 2), -1, dtype=np.int64)
@@ -38,6 +41,12 @@ class CellTable:
             self.used, slots,
         )  # fmt: skip
         return slots
+
+    def taken(self) -> tuple[Ints, Ints]:
+        """Keys (m,) and sums (m, 3) of the cells; the table is empty afterwards."""
+        keys, sums = self.keys[: self.used], self.sums[: self.used]
+        self._empty()
+        return keys, sums
 
     def _reserve(self, cells: int) -> None:
         if cells > len(self.keys):

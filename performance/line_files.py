@@ -113,7 +113,7 @@ def _parquet_tables(path: Path) -> _Tables:
         places = find_columns(path.name, schema.names, HEADINGS, REQUIRED)
         names = [schema.names[place] for place in places.values()]
         texts = [name for name in names if _is_text(schema.field(name).type)]
-        source = pq.ParquetFile(path, read_dictionary=texts)
+        source = pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False)
     except InputError:
         raise
     except _UNREADABLE as error:

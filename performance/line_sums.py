@@ -311,9 +311,8 @@ class _Summing:
         """The cells in the order of items, units, days and modifiers."""
         self._sessions()
         self._told.unreadable(rejects)
-        used = self._table.used
-        found = self._split(self._table.keys[:used])
-        sums = self._table.sums[:used]
+        keys, sums = self._table.taken()
+        found = self._split(keys)
         sources = sorted(set(self._days.source))
         place = np.array([sources.index(text) for text in self._days.source], dtype=np.int64)
         found["source"] = place[found["day_class"]]

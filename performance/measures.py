@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,13 +105,6 @@ class Grouped:
         self.quantity: Ints = (
             np.add.reduceat(quantity[order], first) if len(key) else quantity.astype(np.int64)
         )
-
-    def slice(self, start: int, stop: int) -> Grouped:
-        """Some of the rows."""
-        part = copy(self)
-        part.columns = [column[start:stop] for column in self.columns]
-        part.quantity = self.quantity[start:stop]
-        return part
 
 
 def _packed(columns: Sequence[Ints]) -> Ints:

@@ -29,7 +29,7 @@ from performance.points_table import (
     no_rows,
     points_table,
 )
-from performance.products import product_parts, rate_parts
+from performance.products import product_parts, rate_parts, refuse_large
 from performance.shares import TO_ORDER, TO_SELF, Shares
 from performance.table_list import ROLES
 
@@ -93,7 +93,8 @@ class Points:
         formula (the calculation in words, where it is no product).
         """
         cells, items, departments, rules = self.made_from
-        sides = [*_order_side(cells, items, rules), *_execution_side(cells, items, rules)]
+        made = (_order_side, _execution_side)
+        sides = [side(part, items, rules) for side in made for part in _parts(cells)]
         own = points_table(sides, items, _names(departments)) if sides else no_rows()
         if not any(len(other) for other in self.others):
             return own
@@ -112,9 +113,13 @@ def points_of(cells: Cells, items: pd.DataFrame, departments: pd.DataFrame, rule
     names = _names(departments)
     sums = np.zeros((len(SOURCES), len(names), len(SERIES_NAMES)), dtype=np.int64)
     totals, plain, doubled, lost = {"order": 0, "execution": 0}, 0, 0, []
-    for sides in (_order_side, _execution_side):
-        for rows in sides(cells, items, rules):
+    reach = 0.0
+    for side in (_order_side, _execution_side):
+        for part in _parts(cells):
+            rows = side(part, items, rules)
             value = rows.columns["points_e6"]
+            reach += float(np.abs(value, dtype=np.float64).sum())
+            refuse_large(reach)
             np.add.at(
                 sums[SOURCES.index(rows.source)], (rows.unit % len(names), rows.series), value
             )
@@ -135,6 +140,24 @@ def _names(departments: pd.DataFrame) -> npt.NDArray[np.object_]:
 _CHUNK = 1 << 17
 
 
+def _parts(cells: Cells) -> Iterator[Cells]:
+    """Cells of known items in parts that no item is cut by, so that memory stays bounded."""
+    known = int(np.searchsorted(cells.item, 0))
+    changes = np.append(np.flatnonzero(np.diff(cells.item[known:])) + known + 1, len(cells.item))
+    start = known
+    while start < len(cells.item):
+        stop = int(changes[np.searchsorted(changes, min(start + _CHUNK, len(cells.item)))])
+        columns = {name: getattr(cells, name)[start:stop] for name in _CELL_COLUMNS}
+        yield replace(cells, **columns)
+        start = stop
+
+
+_CELL_COLUMNS = (
+    "item", "order", "execution", "segment", "factor_e4", "source", "modifier", "rows",
+    "quantity_e4", "amount_fen",
+)  # fmt: skip
+
+
 def _day_factor(cells: Cells, items: pd.DataFrame, rules: Rules, what: str) -> Ints:
     """Coefficient of each cell's day, 1 where it does not apply."""
     known = {name: rules.factors.counts(what, name) for name in items["item_class"].unique()}
@@ -142,15 +165,14 @@ def _day_factor(cells: Cells, items: pd.DataFrame, rules: Rules, what: str) -> I
     return np.where(np.append(applies, False)[cells.item], cells.factor_e4, _ONE)
 
 
-def _order_side(cells: Cells, items: pd.DataFrame, rules: Rules) -> Iterator[SideRows]:
+def _order_side(cells: Cells, items: pd.DataFrame, rules: Rules) -> SideRows:
     coefficient = items["order_coefficient_e4"].to_numpy(dtype=np.int64)
     worth = item_points(items, rules.order_series) * coefficient != 0
     keep = np.append(worth, False)[cells.item]
     day = _day_factor(cells, items, rules, "order")
     columns = [cells.item, cells.order, day, cells.modifier]
     grouped = Grouped([column[keep] for column in columns], cells.quantity_e4[keep])
-    for start in range(0, len(grouped.quantity), _CHUNK):
-        yield _ordered(grouped.slice(start, start + _CHUNK), cells, items, rules)
+    return _ordered(grouped, cells, items, rules)
 
 
 def _ordered(grouped: Grouped, cells: Cells, items: pd.DataFrame, rules: Rules) -> SideRows:
@@ -176,7 +198,7 @@ def _ordered(grouped: Grouped, cells: Cells, items: pd.DataFrame, rules: Rules) 
     return SideRows("order", unit[row], series, item[row], cut.part, none, numbers)
 
 
-def _execution_side(cells: Cells, items: pd.DataFrame, rules: Rules) -> Iterator[SideRows]:
+def _execution_side(cells: Cells, items: pd.DataFrame, rules: Rules) -> SideRows:
     coefficient = items["execution_coefficient_e4"].to_numpy(dtype=np.int64)
     most = np.max([item_points(items, name) for name in (*ROLES, UNKNOWN)], axis=0)
     keep = np.append(most * coefficient != 0, False)[cells.item]
@@ -188,8 +210,7 @@ def _execution_side(cells: Cells, items: pd.DataFrame, rules: Rules) -> Iterator
     order = np.where(by_order[found], cells.order[keep], TO_ORDER)
     columns = [cells.item[keep], cells.execution[keep], order, day, cells.modifier[keep], found]
     grouped = Grouped(columns, cells.quantity_e4[keep])
-    for first in range(0, len(grouped.quantity), _CHUNK):
-        yield _executed(grouped.slice(first, first + _CHUNK), cells, items, rules)
+    return _executed(grouped, cells, items, rules)
 
 
 def _executed(grouped: Grouped, cells: Cells, items: pd.DataFrame, rules: Rules) -> SideRows:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from drg_engine.errors import AllocationError
 
-__all__ = ["FACTOR", "product_parts", "rate_parts", "rates_of"]
+__all__ = ["FACTOR", "product_parts", "rate_parts", "rates_of", "refuse_large"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -78,6 +78,12 @@ def _fits(points_e4: Ints, factors_e16: Ints) -> bool:
 def _refuse(quantity_e4: Ints, rates: npt.NDArray[np.float64]) -> None:
     reach = np.abs(quantity_e4.astype(np.float64))
     if (reach[:, None] * rates).sum() / _RATE > _MOST or reach.max(initial=0.0) > 9e13:
+        raise AllocationError(_TOO_LARGE)
+
+
+def refuse_large(total: float) -> None:
+    """Raise AllocationError where a sum of points (millionths) leaves the range of int64."""
+    if total > _MOST:
         raise AllocationError(_TOO_LARGE)
 
 

@@ -22,7 +22,6 @@ __all__ = [
     "Part",
     "StaffPay",
     "Weights",
-    "administration_pay",
     "cut_pool",
     "mean_pay",
     "pay_staff",
@@ -143,12 +142,28 @@ def _combined(names: Sequence[str], combine: str, posts: Posts, weights: Weights
     return np.asarray(stacked.prod(axis=0) if combine == "product" else stacked.sum(axis=0))
 
 
+def _uses_attendance(plan: Plan) -> bool:
+    """Whether anyone's pay depends on attendance."""
+    chosen = plan.model.staff
+    pools = chosen.sub_pools
+    names = [chosen.coefficients, *(pool.coefficients or [] for pool in pools)]
+    ways = [chosen.attendance, *(pool.attendance or "ignore" for pool in pools)]
+    means = [plan.series_model(name).mean for name in plan.series]
+    fields = {"attendance", "days_present", "days_due", "headcount"}
+    return (
+        any(way != "ignore" for way in ways)
+        or any("attendance" in name for name in names)
+        or any(entry.attendance == "apply" for entry in chosen.fixed)
+        or any(m is not None and (m.per, m.attendance) != ("head", "ignore") for m in means)
+        or any(fields & plan.formula_fields(text, scope) for _, scope, text in plan.formulas())
+    )
+
+
 def _attendance_faults(
     plan: Plan, posts: Posts, missing: npt.NDArray[np.bool_], above: npt.NDArray[np.bool_]
 ) -> list[Fault]:
     chosen = plan.model.staff
-    uses = chosen.attendance != "ignore" or "attendance" in chosen.coefficients
-    if not uses and not any(p.attendance or p.formula or p.coefficients for p in chosen.sub_pools):
+    if not _uses_attendance(plan):
         return []
     faults = []
     for bad, refused, message, mend in (
@@ -304,21 +319,13 @@ def _refuse_left(rest: _Rest) -> None:
         raise AllocationError("有奖金而无人可分", faults)
 
 
-def administration_pay(
-    mean_fen: float, share: float, coefficient: float, evaluation: float, satisfaction: float
-) -> int:
-    """Pay of one person in administration, in fen (allocation.md §6).
-
-    mean × share (0.8, say) × personal coefficient × evaluation × satisfaction; the mean is that of
-    a stated group before the administrative run.
-    """
-    return int(to_fen(mean_fen / 100.0 * share * coefficient * evaluation * satisfaction))
-
-
 def mean_pay(
     plan: Plan, facts: Facts, weights: Weights, series: int, chosen: MeanModel, paid: Ints
 ) -> tuple[float, Ints]:
     """Mean of the stated group (yuan, unrounded) and the pay of the series' posts (fen, m).
+
+    mean × share (0.8, say) × personal coefficient × evaluation × satisfaction × attendance, as far
+    as the plan applies them (allocation.md §6), rounded once.
 
     paid: fixed, average and performance shares of the posts so far.  Raises AllocationError where
     the group is empty.

@@ -45,7 +45,21 @@ def desk_charts(
             trend("months", "各月总费用、应得支付与盈亏", {}, ["总费用", "应得支付", "盈亏"]),
             trend("months_cmi", "各月 CMI", {}, ["CMI"], unit="CMI"),
         ]
-    return [replace(chart, wide=False) for chart in made]
+    return [_faded(replace(chart, wide=False)) for chart in made]
+
+
+def _faded(chart: Chart) -> Chart:
+    """Bubbles that aren't chosen step back."""
+    if not {"group", "size"} <= dict(chart.columns).keys():
+        return chart
+    fade = {"condition": {"test": "datum.faded", "value": 0.18}, "value": 0.65}
+    layers = [
+        layer | {"encoding": layer["encoding"] | {"opacity": fade}}
+        if "size" in layer["encoding"]
+        else layer
+        for layer in chart.spec["layer"]
+    ]
+    return replace(chart, spec={**chart.spec, "layer": layers})
 
 
 def _stacked(name: str, title: str, series: Sequence[str]) -> Chart:

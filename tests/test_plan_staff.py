@@ -283,3 +283,15 @@ def test_points_of_persons_out_of_the_charge_lines(tmp_path: Path) -> None:
     }
     result = ward(tmp_path, 400.0, changes, charges=lines)
     assert paid(result) == [30_000, 10_000, 0]
+
+
+def test_attendance_above_full_is_refused_wherever_it_counts(tmp_path: Path) -> None:
+    """Not where nothing depends on it; but in a fixed amount or a formula it does."""
+    above = PRESENT.replace("2,20,20", "2,20,21")
+    changes: dict[str, Any] = {"staff.attendance": "ignore"}
+    assert len(paid(ward(tmp_path / "a", 100.0, changes, attendance=above))) == 3
+    fixed = {"staff.fixed": [{"name": "津贴", "amount": 1.0, "attendance": "apply"}]}
+    pools = {"staff.sub_pools": [{"name": "绩效", "share": 1.0, "formula": "岗位系数 × 出勤率"}]}
+    for more in (fixed, pools):
+        with pytest.raises(AllocationError, match="实际出勤多于应出勤（读到“2”）"):
+            ward(tmp_path / "b", 100.0, changes | more, attendance=above)

@@ -36,8 +36,8 @@ function settle() {
   draw(!version || scope !== JSON.stringify(state.chosen));
 }
 
-function scopeWords() {
-  const words = Object.entries(state.chosen).map(([dimension, word]) => titled(dimension, word));
+function scopeWords(aside = []) {
+  const words = Object.entries(state.chosen).filter(([dimension]) => !aside.includes(dimension)).map(([dimension, word]) => titled(dimension, word));
   return words.length ? words.join(" · ") : page.whole;
 }
 

@@ -80,13 +80,13 @@ function feeTable(at) {
     if (mean !== null) { sum += mean; known = true; }
     return [page.fees[fee], money(fen), [all ? `${(fen / all * 100).toFixed(1)}%` : "", false],
       mean === null ? ["—", false] : [shown(mean / 100, { digits: 2 }), false],
-      mean === null ? ["—", false] : [shown((fen - mean) / 100, { digits: 2 }), fen < mean]];
+      mean === null ? ["—", false] : [shown((fen - mean) / 100, { digits: 2 }), fen > mean]];
   });
   if (rest) lines.push(["未分类", money(rest), [all ? `${(rest / all * 100).toFixed(1)}%` : "", false], ["—", false], ["—", false]]);
   const mean = flag.grouped[at] && page.reference.charges_fen ? page.reference.charges_fen[text.drg.codes[at]] : null;
   lines.push(["合计", money(all), ["", false],
     mean === null ? ["—", false] : [shown(mean / 100, { digits: 2 }), false],
-    mean === null ? ["—", false] : [shown((all - mean) / 100, { digits: 2 }), all < mean]]);
+    mean === null ? ["—", false] : [shown((all - mean) / 100, { digits: 2 }), all > mean]]);
   return small("各类费用与本病组的参考均值（元）", ["类别", "本例", "占比", "参考", "比参考多"], lines);
 }
 

@@ -19,7 +19,10 @@ const ROWS = {
       return { label: drgLabel(one), value: -one.surplus_fen / 1e6, share, code: one.drg };
     });
   },
-  departments: (chart) => bubbles(chart, measured(rowsOf(state.chosen, PEOPLE), ["department"]), "department", (one) => one.department_name),
+  departments: (chart) => {
+    chart.about = scopeWords(PEOPLE);
+    return bubbles(chart, measured(rowsOf(state.chosen, PEOPLE), ["department"]), "department", (one) => one.department_name);
+  },
   drgs: (chart) => bubbles(chart, measured(state.rows, ["drg"]), "drg", (one) => one.drg),
   doctors: doctorBars,
   fees: feeBars,
@@ -64,13 +67,14 @@ function bubbles(chart, parts, dimension, label) {
     label: dimension === "drg" ? drgLabel(one) : label(one), name: short(label(one)), xv: one.cmi,
     yv: one.surplus_per_case, size: one.cases, group: one.quadrant, code: one[dimension],
     weight: Math.abs(one.surplus_fen), shown: "",
+    faded: state.chosen[dimension] !== undefined && state.chosen[dimension] !== one[dimension],
   }));
   if (!rows.length) return rows;
-  const [left, right] = ends(rows, "xv"), [low, high] = ends(rows, "yv");
+  const [left, right] = ends([...rows, { xv: page.cut }], "xv"), [low, high] = ends(rows, "yv");
   const wide = Math.max(chart.place.clientWidth - 70, 200), tall = 340;
   chart.domain = [Math.max(0, left - (right - left) * 0.08), right + (right - left || 1) * 0.12];
   const named = [];
-  for (const one of [...rows].sort((a, b) => b.weight - a.weight).slice(0, 40)) {
+  for (const one of [...rows].sort((a, b) => a.faded - b.faded || b.weight - a.weight).slice(0, 40)) {
     const box = {
       x: (one.xv - chart.domain[0]) / (chart.domain[1] - chart.domain[0]) * wide,
       y: (one.yv - low) / (high - low || 1) * tall, half: [...one.name].length * (/^[\w.]+$/.test(one.name) ? 3.5 : 6) + 3,
@@ -106,7 +110,7 @@ function doctorBars(chart) {
     ...rows.filter(few).sort((one, two) => compared(one.doctor, two.doctor))].slice(0, 24);
   fromZero(chart, Math.max(...order.map((one) => one.mean_charges)), 92);
   return order.flatMap((one) => {
-    const label = `${one.doctor_name}（${one.department_name}）${few(one) ? "·例数少" : ""}`;
+    const label = `${one.doctor_name}${few(one) ? "·例数少" : ""}${state.chosen.department === undefined ? `（${one.department_name}）` : ""}`;
     const parts = FEES.map((fee) => [page.fees[fee], one[`mean_${fee}`]]);
     const rest = one.charges_fen - FEES.reduce((sum, fee) => sum + one[`${fee}_fen`], 0);
     if (rest > 0) parts.push(["未分类", over(rest / 100, one.priced_cases)]);
@@ -120,6 +124,8 @@ function doctorBars(chart) {
 
 /* Fees of a case beside what its DRG's cases cost elsewhere, over the cases where that is known. */
 function feeBars(chart) {
+  // The hospital's own means over all its cases are what they are.
+  if (page.reference.own && !page.edition && state.rows.length === CASES) return [];
   chart.told = `参考：${page.reference.source}，按本期各病组的例数加权。`;
   const rows = [];
   for (const fee of FEES) {

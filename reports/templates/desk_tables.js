@@ -1,5 +1,7 @@
 /* Sheets as tabs, each with its tables: sort, search, follow a figure, export. */
 const FIRST = 60, MORE = 300, PRINTED = 120;
+/* Groups of columns that begin further to the right aren't printed. */
+const LAST_PRINTED = 18;
 /* Where a click leads, the last on a path that has rows. */
 const NEXT = {
   period: ["departments"], insurance: ["departments"], kind: ["cases"],
@@ -83,7 +85,9 @@ function tableBox(sheet, table, at) {
       table.more, table.count),
     make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": words },
       make("table", {}, make("caption", { class: "unseen" }, `${words}：${scopeWords()}`),
-        heads(table), table.body)));
+        heads(table), table.body)),
+    table.shown.some((column) => column.late)
+      ? make("p", { class: "note printed" }, "打印时右边的列略去；全部的列在本页、导出的 CSV 和工作簿里。") : null);
   drawRows(table);
   return box;
 }
@@ -106,9 +110,15 @@ function heads(table) {
     else groups.push({ words: column.group || "", columns: [column] });
   }
   const two = groups.some((group) => group.words);
+  let right = 0;
+  for (const group of groups) {
+    group.late = right >= LAST_PRINTED;
+    for (const column of group.columns) column.late = group.late;
+    right += group.columns.length;
+  }
   const head = (column) => {
     column.head = make("th", {
-      scope: "col", class: column.kind === "text" ? null : "n",
+      scope: "col", class: `${column.kind === "text" ? "" : "n"}${column.late ? " late" : ""}`,
       rowspan: two && !column.group ? 2 : null,
     }, make("span", {}, column.heading), make("button", {
       type: "button", "aria-label": `按${column.heading}排序`, on: () => sortBy(table, column),
@@ -120,7 +130,7 @@ function heads(table) {
   for (const group of groups) {
     if (!group.words) top.push(...group.columns.map(head));
     else {
-      top.push(make("th", { scope: "colgroup", class: "group", colspan: group.columns.length }, group.words));
+      top.push(make("th", { scope: "colgroup", class: group.late ? "group late" : "group", colspan: group.columns.length }, group.words));
       below.push(...group.columns.map(head));
     }
   }
@@ -175,16 +185,22 @@ function line(table, one, whole = false) {
     if (whole && at === 0) return make("th", { scope: "row" }, "合计");
     const value = words(one, column);
     const how = one.how || column;
+    const late = column.late ? " late" : "";
     if (typeof value === "number") {
-      return make("td", { class: value < 0 ? "n loss" : "n" }, shown(value, how));
+      return make("td", { class: (value < 0 && isMoney(how, column) ? "n loss" : "n") + late }, shown(value, how));
     }
-    if (whole || value === null || value === undefined || value === "") return make("td", {});
+    if (whole || value === null || value === undefined || value === "") return make("td", { class: late || null });
     const inside = column.form === "badge" && page.badges[value] ? badge(value) : value;
     const linked = column.home && !whole
       ? make("button", { type: "button", on: () => follow(column.home, one) }, inside) : inside;
     return column === table.names ? make("th", { scope: "row" }, linked)
-      : make("td", { class: column.kind !== "text" ? "n" : column.form || null }, linked);
+      : make("td", { class: (column.kind !== "text" ? "n" : column.form || "") + late }, linked);
   }));
+}
+
+/* Below zero is bad of amounts only, and not of their differences from another period. */
+function isMoney(how, column) {
+  return (how.kind === "fen" || how.kind === "wan" || how.key.startsWith("surplus")) && !column.key.startsWith("more");
 }
 
 function badge(value) {

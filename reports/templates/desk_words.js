@@ -29,7 +29,7 @@ function shown(value, how) {
   if (typeof value === "string") return value;
   if (how.kind === "fen") return yuan(value);
   if (how.kind === "wan") value /= 1e6;
-  if (how.percent) return `${(value * 100).toFixed(how.digits)}%`;
+  if (how.percent) return `${shown(value * 100, { digits: how.digits })}%`;
   const [whole, part] = Math.abs(value).toFixed(how.digits).split(".");
   const words = grouped(whole) + (part ? `.${part}` : "");
   return (value < 0 && Number(words.replace(/,/g, "")) !== 0 ? "-" : "") + words;

@@ -16,6 +16,7 @@ from drg_engine.cli_explain import register as register_explain
 from drg_engine.cli_fit import rates_app, weights_app
 from drg_engine.cli_ledger import compare_command, ledger_app
 from drg_engine.cli_points import points_app
+from drg_engine.cli_pay import pay_app
 from drg_engine.cli_plan import plan_app
 from drg_engine.cli_policy import policy_app
 from drg_engine.cli_reconcile import reconcile_app
@@ -44,6 +45,7 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(plan_app, name="plan")
 app.add_typer(points_app, name="points")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(pay_app, name="pay")
 app.add_typer(weights_app, name="weights")
 app.add_typer(rates_app, name="rates")
 app.add_typer(reconcile_app, name="reconcile")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from drg_engine import __version__
 from drg_engine.money import format_fen, to_fen
+from drg_engine.pay_handed import SERIES_WORDS
 from drg_engine.pay_month import PayMonth
 from performance.points import UNKNOWN
 from reports.pay import DepartmentPay
@@ -18,7 +19,6 @@ from reports.pay_second_sheet import SecondSheet
 
 __all__ = ["department_pays"]
 
-_POOL = ("department_pools", "unit_changes", "head_funds", "item_points")
 _SERIES = ("doctor", "technician", "nurse", "administration")
 
 
@@ -116,6 +116,8 @@ def _report(cut: _Cut, department: str) -> DepartmentPay:
     }
     tables["made_from"] = _made_from(pay, department)
     posts, pools = cut.own("staff_pay", department), cut.own("department_pools", department)
+    tables["pool_lines"] = _pool_lines(pools)
+    tables["pool_words"] = _pool_words(pools)
     return DepartmentPay(
         pay.hospital,
         pay.period,
@@ -127,6 +129,40 @@ def _report(cut: _Cut, department: str) -> DepartmentPay:
         _second(pay, department, posts),
         pay.before is not None,
     )
+
+
+_LINES = (
+    ("点数部分", "points_fen", 1), ("公式部分", "formula_fen", 1), ("DRG 部分", "drg_fen", 1),
+    ("承担成本", "cost_fen", -1), ("质量增减", "quality_fen", 1),
+    ("质量奖金", "quality_pool_fen", 1), ("补至零", "floor_fen", 1),
+    ("保底封顶", "bounds_fen", 1), ("科室单项", "single_fen", 1), ("= 科室奖金", "pool_fen", 1),
+    ("− 主任基金", "head_fund_fen", -1), ("− 科室负担个人单项", "department_single_fen", -1),
+    ("= 人员分配", "staff_fen", 1),
+)  # fmt: skip
+
+
+def _pool_lines(pools: pd.DataFrame) -> pd.DataFrame:
+    """How the pool comes about as a statement: a line a part, a column a series, their sum."""
+    rows = []
+    for label, key, sign in _LINES:
+        amounts = {
+            f"{series}_fen": sign * int(pools.loc[pools["series"] == series, key].sum())
+            for series in _SERIES
+        }
+        whole = sum(amounts.values())
+        if any(amounts.values()) or label.startswith("="):
+            rows.append({"line": label, **amounts, "whole_fen": whole})
+    return pd.DataFrame(rows)
+
+
+def _pool_words(pools: pd.DataFrame) -> pd.DataFrame:
+    """The calculation of the pools, a step a line."""
+    rows = [
+        (SERIES_WORDS.get(str(series), str(series)) if at == 0 else "", step)
+        for series, words in zip(pools["series"], pools["words"], strict=True)
+        for at, step in enumerate(str(words).split("；"))
+    ]
+    return pd.DataFrame(rows, columns=["line", "sentence"])
 
 
 def _made_from(pay: PayMonth, department: str) -> pd.DataFrame:

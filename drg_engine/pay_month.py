@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from drg_engine.pay_second import Second
     from performance import Allocation, Inputs, Plan
 
-__all__ = ["PayMonth", "load_pay_month", "open_month", "previous_period"]
+__all__ = ["PayMonth", "load_pay_month", "month_state", "open_month", "previous_period"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,12 @@ def open_month(
     workspace.inputs(period)
     with _ledger(workspace, period, ledger) as book:
         return _month(workspace, period, begin, book)[0]
+
+
+def month_state(workspace: Workspace, period: str, ledger: str | None = None) -> str:
+    """State of a month in the ledger; "" where there is no ledger."""
+    with _ledger(workspace, period, ledger) as book:
+        return "" if book is None else book.period(period).state
 
 
 def _ledger(workspace: Workspace, period: str, url: str | None) -> Ledger | nullcontext[None]:

@@ -234,4 +234,4 @@ def _show(counts: SettleCounts, totals: RegionTotals, out: Path, folder: Path) -
         words |= {"fund_fen": "基金支付", "patient_fen": "个人负担"}
         rows += [(f"{title}（元）", format_fen(int(row[key]))) for key, title in words.items()]
     show_table("结算", ("项目", "内容"), rows)
-    show_table("结果", ("文件",), [(str(out),), (str(folder),)])
+    show_table("结果", ("文件",), [(str(path),) for path in dict.fromkeys((out, folder))])

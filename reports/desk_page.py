@@ -99,6 +99,7 @@ def desk_page_data(
     against = f"参照：{report.against}。" if report.against else ""
     words = {"against": against, "reference": desk.reference.source, "masking": ""}
     months = sorted(set(desk.frame["period"].astype(str)))
+    own = whole if department is None else _OWN
     return {
         "title": title,
         "whole": whole,
@@ -107,7 +108,9 @@ def desk_page_data(
         "against": report.against,
         **desk_data(report, layout, ids, most_paths=MOST_PATHS),
         "tiles": [_tile(tile, style) for tile in layout.summary.tiles],
-        "sheets": tables_of(layout, style, _there(report), words, whole if department is None else _OWN),
+        "sheets": tables_of(
+            layout, style, _there(report), words, whole if department is None else _OWN
+        ),
         "charts": [
             chart.data()
             for chart in desk_charts(
@@ -151,15 +154,13 @@ def department_edition(report: DeskReport, department: str) -> DeskReport:
     causes = report.causes
     if not causes.empty:
         causes = causes[causes["unit"] == department].reset_index(drop=True)
-    return replace(
-        report, desk=replace(made, cmi_cut=desk.cmi_cut), causes=causes, names=names
-    )
+    return replace(report, desk=replace(made, cmi_cut=desk.cmi_cut), causes=causes, names=names)
 
 
 def _there(report: DeskReport) -> list[str]:
     """Sources of tables that have rows."""
     desk = report.desk
-    found = [name for name in ("header", *LEVELS, "drg_doctors", "fees", "cases")]
+    found = ["header", *LEVELS, "drg_doctors", "fees", "cases"]
     for name, wanted in (("months", 1), ("doctor_groups", 0), ("drg_doctors", 0)):
         if len(desk.tables[name]) <= wanted:
             found.remove(name)

@@ -53,7 +53,9 @@ _HIDDEN_SOURCES = ("made_from",)
 _FEW_DISTINCT = 0.2
 
 
-def desk_data(report: Any, layout: Layout, ids: Sequence[str], *, most_paths: int) -> dict[str, Any]:
+def desk_data(
+    report: Any, layout: Layout, ids: Sequence[str], *, most_paths: int
+) -> dict[str, Any]:
     """Everything about the cases, ready for JSON.
 
     report: a DeskReport.  ids: what may be shown of each case's id.  most_paths: with more cases

@@ -113,11 +113,7 @@ def whole_path(paths: Mapping[str, Any], frame: pd.DataFrame, row: int) -> list[
     grouped = [paths["lines"][place] for place in paths["grouped"][row]]
     formula, *rest = paths["paid"][row]
     words = iter(paths["figures"][place] for place in rest)
-    text = "".join(
-        next(words) if sign == _NUMBER else sign for sign in paths["formulas"][formula]
-    )
+    text = "".join(next(words) if sign == _NUMBER else sign for sign in paths["formulas"][formula])
     for at, name in enumerate(FIGURES):
         text = text.replace(chr(ord(_FIRST) + at), format_fen(int(frame[f"{name}_fen"].iloc[row])))
-    return [
-        line.replace(_ID, case_id).replace(_DRG, drg) for line in [*grouped, *text.split("\n")]
-    ]
+    return [line.replace(_ID, case_id).replace(_DRG, drg) for line in [*grouped, *text.split("\n")]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -31,6 +31,8 @@ __all__ = [
 
 PAY_LAYOUT = Path(__file__).with_name("pay.toml")
 DEPARTMENT_LAYOUT = Path(__file__).with_name("pay_department.toml")
+
+Chart = Callable[[Canvas, int], int]
 
 _CHART_ROWS = 18
 _ENDS = 8
@@ -74,14 +76,17 @@ def write_pay_workbook(report: PayReport, path: Path) -> None:
     """Write the finance office's workbook (xlsx); the same report gives the same bytes."""
     book = Book(
         report.hospital,
-        report.period,
+        _month_words(report.period),
         _stamp(report.period),
         report.tables,
         report.figures,
         report.findings,
         _words(report.has_last),
     )
-    charts = {"summary": partial(_summary_charts, report), "flow": partial(_flow, report.flow)}
+    charts: dict[str, Chart] = {
+        "summary": partial(_summary_charts, report),
+        "flow": partial(_flow, report.flow),
+    }
     write_book(PAY_LAYOUT, book, path, charts=charts)
 
 
@@ -89,19 +94,24 @@ def write_department_workbook(report: DepartmentPay, path: Path) -> None:
     """Write a department's workbook (xlsx); the same report gives the same bytes."""
     book = Book(
         f"{report.hospital}　{report.department} {report.name}",
-        report.period,
+        _month_words(report.period),
         _stamp(report.period),
         report.tables,
         report.figures,
         report.findings,
         _words(report.has_last),
     )
-    charts = {"summary": _pool_chart, "second": partial(_second, report.second)}
+    charts: dict[str, Chart] = {"summary": _pool_chart, "second": partial(_second, report.second)}
     write_book(DEPARTMENT_LAYOUT, book, path, charts=charts)
 
 
 def _stamp(period: str) -> datetime:
     return datetime.strptime(period, "%Y-%m")
+
+
+def _month_words(period: str) -> str:
+    year, month = period.split("-")
+    return f"{year} 年 {int(month)} 月"
 
 
 def _words(has_last: bool) -> dict[str, str]:
@@ -175,11 +185,12 @@ class _Picture(Image):
     def __init__(self, data: bytes, width: int) -> None:
         wide, high = struct.unpack(">II", data[16:24])
         self.ref = io.BytesIO(data)
+        self._bytes = data
         self.width, self.height = width, round(high * width / wide)
         self.format = "png"
 
     def _data(self) -> bytes:
-        return bytes(self.ref.getvalue())
+        return self._bytes
 
 
 def _flow(png: bytes, canvas: Canvas, top: int) -> int:
@@ -187,5 +198,5 @@ def _flow(png: bytes, canvas: Canvas, top: int) -> int:
     if not png:
         return top
     picture = _Picture(png, _PICTURE_WIDTH)
-    canvas.sheet.add_image(picture, f"A{top}")  # type: ignore[no-untyped-call]
+    canvas.sheet.add_image(picture, f"A{top}")
     return top + picture.height // _ROW_PIXELS + 2

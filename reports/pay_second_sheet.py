@@ -1,4 +1,4 @@
-"""The sheet on which a department head allocates a second time: amounts to fill in, sums to meet."""
+"""The sheet of the second allocation: amounts that a department head fills in, sums to meet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HEADINGS = (
 _LETTERS = {name: chr(ord("A") + at) for at, (name, _) in enumerate(_HEADINGS)}
 _MOST = 1e9
 _STEPS = (
-    "1. 只改着色的两列：“二次分配”（元，至多两位小数，不为负）和“理由”；其余格子已锁定（没有密码）。",
+    "1. 只改着色的两列：“二次分配”（元，至多两位小数，不为负）和“理由”；其余已锁定（没有密码）。",
     "2. 每个系列的“二次分配”合计必须与“应分”分文不差，上方“结论”为“平”才能交回；系列之间不能调剂。",
     "3. 不发的写 0，不要删行、加行或改工号、姓名、系列；个人单项不在二次分配之内，另行发放。",
     "4. 存成 Excel 工作簿（.xlsx）交回财务；财务执行 drg-engine pay import 读入，有错逐格指出。",
@@ -65,6 +65,7 @@ def draw_second(second: SecondSheet, sheet: Worksheet, painter: Painter, top: in
     _sums(sheet, painter, row, series, (first, last))
     _rows(second, sheet, painter, head)
     _checks(sheet, painter, first, last)
+    sheet.print_title_rows = f"{head}:{head}"
     sheet.protection.sheet = True
     for allowed in ("formatColumns", "formatRows", "sort", "autoFilter"):
         setattr(sheet.protection, allowed, False)
@@ -179,7 +180,7 @@ def _checks(sheet: Worksheet, painter: Painter, first: int, last: int) -> None:
     check.promptTitle, check.prompt = "二次分配", "元，至多两位小数；不发的写 0。"
     check.showErrorMessage = check.showInputMessage = True
     sheet.add_data_validation(check)
-    check.add(amounts)  # type: ignore[no-untyped-call]
+    check.add(amounts)
     _badge_rule(
         sheet, painter, f"J{first}:J{last}", f"ROUND(J{first},2)<>0", ("amber_light", "loss")
     )

@@ -27,7 +27,7 @@ __all__ = ["Slip", "SlipLine", "write_slip_page", "write_slip_strips"]
 _WIDTHS = (12, 12, 18, 9, 14, 14, 13, 15)
 _HEADINGS = ("工号", "姓名", "科室", "系列", "平均部分", "绩效部分", "单项奖惩", "应发合计")
 _WORDS_HOLD = sum(_WIDTHS) - 4.0
-_PAGE_POINTS = 760.0
+_PAGE_POINTS = 940.0
 _LINE = 14.0
 _HEAD, _VALUES, _GAP = 18.0, 20.0, 11.0
 
@@ -85,7 +85,7 @@ def _strips(sheet: Any, painter: Painter, slips: Sequence[Slip]) -> None:
     code, money = painter.look("code"), painter.look("yuan")
     total = painter.look("yuan", bold=True)
     small = painter.look("wrap", size="note", ink="muted", wrap=True)
-    cut = painter.look(size="note", ink="grey", align="center")
+    cut = painter.look(size="note", ink="grey", align="left")
     row, used, before = 1, 0.0, ""
     for slip in slips:
         told = slip_words(slip)
@@ -108,7 +108,7 @@ def _strips(sheet: Any, painter: Painter, slips: Sequence[Slip]) -> None:
             put(sheet, row + 1, column, value, look)
         put(sheet, row + 2, 1, "\n".join(told), small)
         sheet.merge_cells(start_row=row + 2, end_row=row + 2, start_column=1, end_column=8)
-        put(sheet, row + 3, 1, "✂ " + "- " * 66, cut)
+        put(sheet, row + 3, 1, "✂ " + "- " * 110, cut)
         sheet.merge_cells(start_row=row + 3, end_row=row + 3, start_column=1, end_column=8)
         for at, points in enumerate((_HEAD, _VALUES, height, _GAP), start=row):
             sheet.row_dimensions[at].height = points
@@ -117,7 +117,7 @@ def _strips(sheet: Any, painter: Painter, slips: Sequence[Slip]) -> None:
 
 def slip_words(slip: Slip) -> list[str]:
     """The calculation of a slip, a line a part, and the sum where there are several."""
-    posts = len({line.post for line in slip.lines}) > 1
+    posts = _several_posts(slip)
     told = []
     for line in slip.lines:
         where = f"{line.post} " if posts else ""
@@ -131,6 +131,10 @@ def slip_words(slip: Slip) -> list[str]:
             text += f"{' ' if text else ''}{sign}{format_fen(abs(line.amount_fen))}"
         told.append(f"合计：{text} = {format_fen(slip.total_fen)}")
     return told or ["本月没有应发金额"]
+
+
+def _several_posts(slip: Slip) -> bool:
+    return len({line.post for line in slip.lines if line.post}) > 1
 
 
 _STYLE = """
@@ -195,13 +199,14 @@ def _section(hospital: str, period: str, slip: Slip) -> Iterator[str]:
         ("工号", slip.staff_id), ("姓名", slip.name), ("科室", slip.department_name),
         ("系列", slip.series),
     )  # fmt: skip
-    several = len({line.post for line in slip.lines}) > 1
+    several = _several_posts(slip)
     yield f'<section data-who="{escape(" ".join(text for _, text in who))}">'
     yield f"<h2>{escape(hospital)}　{escape(period)} 绩效工资单</h2>"
     cells = "".join(f"<div><span>{label}</span><b>{escape(text)}</b></div>" for label, text in who)
     yield f'<div class="who">{cells}</div>'
     post = "<th>岗位</th>" if several else ""
-    yield f'<table><thead><tr>{post}<th>项目</th><th>怎样算出</th><th class="n">金额（元）</th></tr></thead><tbody>'
+    yield f"<table><thead><tr>{post}<th>项目</th><th>怎样算出</th>"
+    yield '<th class="n">金额（元）</th></tr></thead><tbody>'
     for line in slip.lines:
         post = f'<td class="p">{escape(line.post)}</td>' if several else ""
         yield (

@@ -153,9 +153,7 @@ def test_an_edition_of_nobody_is_refused(report: DeskReport) -> None:
 def test_a_report_without_comparison_has_no_causes(tmp_path: Path, report: DeskReport) -> None:
     from dataclasses import replace
 
-    page = written(
-        replace(report, causes=report.causes.iloc[:0], against=""), tmp_path / "无.html"
-    )
+    page = written(replace(report, causes=report.causes.iloc[:0], against=""), tmp_path / "无.html")
     data = data_of(page)
     assert data["causes"] is None
     assert [chart["name"] for chart in data["charts"]][:2] == ["losses", "departments"]

@@ -205,7 +205,10 @@ def test_clicks_lead_down_to_a_case_and_the_sums_agree(tab: Browser, report: Des
     own = frame[frame["department"] == "KD01"]
     click(tab, HOSTILE)
     assert tab.run("document.querySelector('#tabs [aria-selected=true]').textContent") == "医疗组"
-    agree(table(tab)[-1] if len(table(tab)) > 1 else table(tab)[0], measures(own).to_dict("records")[0])
+    agree(
+        table(tab)[-1] if len(table(tab)) > 1 else table(tab)[0],
+        measures(own).to_dict("records")[0],
+    )
     click(tab, own["doctor_group"].iloc[0])
     doctors = table(tab)
     sums = doctors[-1]
@@ -240,7 +243,14 @@ def test_clicks_lead_down_to_a_case_and_the_sums_agree(tab: Browser, report: Des
     # The focus is on the case, and going back leads back.
     assert shown_id in tab.run("document.activeElement.textContent")
     crumbs = tab.run("[...document.querySelectorAll('#crumbs li')].map((one) => one.textContent)")
-    assert [words.split(" ")[0] for words in crumbs] == ["全院", "科室", "医疗组", "医生", "病组", "病例"]
+    assert [words.split(" ")[0] for words in crumbs] == [
+        "全院",
+        "科室",
+        "医疗组",
+        "医生",
+        "病组",
+        "病例",
+    ]
     tab.run("history.back()")
     tab.wait("document.getElementById('case').hidden")
     tab.run("document.querySelector('#crumbs button').click()")
@@ -295,9 +305,7 @@ def test_causes_add_up_and_follow_the_department(tab: Browser, report: DeskRepor
     assert f"本期 {figure(expected['surplus_fen'] / 1e6)}" in told
 
 
-def test_doctors_of_few_cases_are_marked_and_have_no_rank(
-    tab: Browser, report: DeskReport
-) -> None:
+def test_doctors_of_few_cases_are_marked_and_have_no_rank(tab: Browser, report: DeskReport) -> None:
     go(tab, sheet="同病组医生")
     shown = table(tab)
     expected = report.desk.tables["drg_doctors"]
@@ -349,7 +357,9 @@ def test_it_can_be_used_by_keyboard_and_read_aloud(tab: Browser) -> None:
     )
     assert nameless == 0
     assert tab.run("[...document.querySelectorAll('th')].filter((one) => !one.scope).length") == 0
-    assert tab.run("[...document.querySelectorAll('table')].filter((one) => !one.caption).length") == 0
+    assert (
+        tab.run("[...document.querySelectorAll('table')].filter((one) => !one.caption).length") == 0
+    )
     assert tab.run(
         "[...document.querySelectorAll('figure')].filter((one) => !one.hidden)"
         ".every((one) => one.querySelector('svg[role=img][aria-label]') && one.querySelector('details'))"
@@ -362,7 +372,7 @@ def test_charts_lead_down_too(tab: Browser) -> None:
         ".find((one) => one.textContent.includes('科室象限'));"
         " const told = figure.querySelector('details'); told.open = true; })()"
     )
-    tab.wait("document.querySelector('figure details[open] tbody button')")
+    tab.wait("document.querySelector('figure details[open] tbody button') !== null")
     tab.run("document.querySelector('figure details[open] tbody button').click()")
     tab.wait("document.querySelectorAll('#crumbs li').length === 2")
     tab.wait("document.documentElement.dataset.drawn")

@@ -1,5 +1,5 @@
 /* Charts: their rows from the cases that are left, drawn after the figures are there. */
-const SHORT = 12;
+const SHORT = 12, TOLD = 24;
 
 function short(words) {
   return words.length > SHORT ? `${words.slice(0, SHORT - 1)}…` : words;
@@ -157,9 +157,9 @@ function chartFigure(value, key, heading) {
 
 function inWords(chart, rows) {
   const last = chart.columns[chart.columns.length - 1];
-  const told = rows.slice(0, 12).map((row) => chart.columns
+  const told = rows.slice(0, TOLD).map((row) => chart.columns
     .map(([key, heading]) => chartFigure(row[key], key, heading)).join(" "));
-  return `${chart.heading.textContent}（${last[1]}）：${told.join("；")}${rows.length > 12 ? `；共 ${rows.length} 项` : ""}`;
+  return `${chart.heading.textContent}（${last[1]}）：${told.join("；")}${rows.length > TOLD ? `；共 ${rows.length} 项` : ""}`;
 }
 
 /* Names down the side take a step each; the library's own steps don't go with a fluid width. */
@@ -224,7 +224,7 @@ async function drawChart(chart) {
   if (!chart.drill) return;
   made.view.addEventListener("click", (event, item) => {
     if (item && item.datum && item.datum[chart.drill[1]] !== undefined) {
-      follow(chart.drill[0], { [chart.drill[0]]: item.datum[chart.drill[1]], department: item.datum.department });
+      follow(chart.drill[0], { department: item.datum.department, [chart.drill[0]]: item.datum[chart.drill[1]] });
     }
   });
 }
@@ -237,7 +237,7 @@ function chartTable(chart) {
     make(at ? "td" : "th", { class: typeof row[key] === "number" ? "n" : null, scope: at ? null : "row" },
       at === 0 && chart.drill ? make("button", {
         type: "button",
-        on: () => follow(chart.drill[0], { [chart.drill[0]]: row[chart.drill[1]], department: row.department }),
+        on: () => follow(chart.drill[0], { department: row.department, [chart.drill[0]]: row[chart.drill[1]] }),
       }, row[key]) : chartFigure(row[key], key, heading)))));
   chart.figures.append(make("div", { class: "scroll", tabindex: "0" }, make("table", {},
     make("caption", { class: "unseen" }, chart.title),

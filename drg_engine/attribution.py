@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel
 
-from drg_engine._kernels_payment import MEASURES
+from drg_engine._kernels_payment_sums import MEASURES
 from drg_engine.errors import PolicyError
 from drg_engine.policy import Policy
 from drg_engine.scenario import PART_TITLES, Step, in_order

@@ -15,9 +15,9 @@ from drg_engine.cli_annual import register as register_annual
 from drg_engine.cli_explain import register as register_explain
 from drg_engine.cli_fit import rates_app, weights_app
 from drg_engine.cli_ledger import compare_command, ledger_app
-from drg_engine.cli_points import points_app
 from drg_engine.cli_pay import pay_app
 from drg_engine.cli_plan import plan_app
+from drg_engine.cli_points import points_app
 from drg_engine.cli_policy import policy_app
 from drg_engine.cli_reconcile import reconcile_app
 from drg_engine.cli_settle import register as register_settle

@@ -28,12 +28,21 @@ def explain_command(
     case: Annotated[
         str | None, typer.Option(help="病案号（或唯一的末四位以上）：分组路径、支付标准、盈亏。")
     ] = None,
+    person: Annotated[
+        str | None, typer.Option(help="工号（或唯一的姓名）：应发怎样得出，追到收费明细和病例。")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="科室编码（或名称）：科室奖金怎样得出，追到明细和病例。")
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option(help="项目编码：点数归到哪些科室，有哪些收费明细。")
+    ] = None,
     unmask: Annotated[bool, typer.Option(help="显示完整病案号。")] = False,
 ) -> None:
-    """说明一例病例怎样分组、怎样付费：标准、倍率、方式、基金与个人、盈亏，公式代入数字。"""
-    asked = {"case": case}
+    """说明一例病例怎样分组、怎样付费；或一个人、科室、项目的绩效怎样得出，公式代入数字。"""
+    asked = {"case": case, "person": person, "unit": unit, "item": item}
     thing, name = _one_of(asked)
-    parts = _tellers()[thing](folder, period, name, unmask=unmask)
+    parts = _teller(thing)(folder, period, name, unmask=unmask)
     for number, part in enumerate(parts):
         if number:
             typer.echo("")
@@ -42,11 +51,20 @@ def explain_command(
             typer.echo(line)
 
 
-def _tellers() -> Mapping[str, Teller]:
-    """What tells each thing: function of folder, period, name and ``unmask``, giving parts."""
-    from drg_engine.case_explain import explain_case
+def _teller(thing: str) -> Teller:
+    """What tells a thing: function of folder, period, name and ``unmask``, giving parts."""
+    if thing == "case":
+        from drg_engine.case_explain import explain_case
 
-    return {"case": explain_case}
+        return explain_case
+    from drg_engine import explain_pay
+
+    tellers: Mapping[str, Teller] = {
+        "person": explain_pay.explain_person,
+        "unit": explain_pay.explain_unit,
+        "item": explain_pay.explain_item,
+    }
+    return tellers[thing]
 
 
 def _one_of(asked: Mapping[str, str | None]) -> tuple[str, str]:

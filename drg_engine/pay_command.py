@@ -248,8 +248,5 @@ def status_and_show(folder: Path, period: str, ledger: str | None) -> None:
 
 
 def _second_of(month: Month) -> Second:
-    if month.second is None:
-        mend = "在 hospital.toml 写明 [run] plan"
-        fault = Fault("hospital.toml", "没有分配方案", column="run.plan", mend=mend)
-        raise WorkspaceError("没有分配方案，没有二次分配", [fault])
+    assert month.second is not None  # noqa: S101 -- a month without a plan was refused
     return month.second

@@ -231,5 +231,4 @@ def _second(pay: PayMonth, department: str, posts: pd.DataFrame) -> SecondSheet:
         ["order", "staff_id"], kind="stable", ignore_index=True
     )
     code = pay.second.code_of(pay.period, department)
-    name = str(pay.names.get(department, department))
-    return SecondSheet(pay.period, department, name, code, rows)
+    return SecondSheet(pay.period, department, code, rows)

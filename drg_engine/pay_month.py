@@ -70,11 +70,7 @@ def load_pay_month(
     Raises WorkspaceError where the settings name no plan, and the DrgEngineError of whatever else
     is wrong.
     """
-    workspace = open_workspace(folder)
-    workspace.inputs(period)
-    if workspace.run.plan is None:
-        fault = Fault("hospital.toml", "没有分配方案", column="run.plan", mend="写明 [run] plan")
-        raise WorkspaceError("没有分配方案，没有可发放的绩效", [fault])
+    workspace = _opened(folder, period)
     with _ledger(workspace, period, ledger) as book:
         return _loaded(workspace, period, begin, book)
 
@@ -83,10 +79,18 @@ def open_month(
     folder: Path, period: str, begin: Callable[[str], None], ledger: str | None = None
 ) -> Month:
     """As :func:`load_pay_month`, without last month and the ledger's standing."""
-    workspace = open_workspace(folder)
-    workspace.inputs(period)
+    workspace = _opened(folder, period)
     with _ledger(workspace, period, ledger) as book:
         return _month(workspace, period, begin, book)[0]
+
+
+def _opened(folder: Path, period: str) -> Workspace:
+    workspace = open_workspace(folder)
+    workspace.inputs(period)
+    if workspace.run.plan is None:
+        fault = Fault("hospital.toml", "没有分配方案", column="run.plan", mend="写明 [run] plan")
+        raise WorkspaceError("没有分配方案，没有绩效可发放", [fault])
+    return workspace
 
 
 def month_state(workspace: Workspace, period: str, ledger: str | None = None) -> str:

@@ -237,7 +237,9 @@ def _paid_posts(pay: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     average = np.where(chosen, np.minimum(pay["average_fen"], second), pay["average_fen"])
     change = second - first
     words = [
-        f"{text}；{second_words(int(was), int(now), reasons[place])}" if place in given else text
+        f"{text}；二次分配：{second_words(int(was), int(now), reasons[place])}"
+        if place in given
+        else text
         for place, text, was, now in zip(places, pay["words"], first, second, strict=True)
     ]
     return pay.assign(
@@ -250,12 +252,12 @@ def _paid_posts(pay: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def second_words(first_fen: int, second_fen: int, reason: str) -> str:
-    """A post's second allocation in words: `二次分配：首次 100.00 + 调整 20.00 = 120.00`."""
+    """A post's second allocation in words: `首次 100.00 + 调整 20.00 = 120.00（理由）`."""
     change = second_fen - first_fen
     sign = "−" if change < 0 else "+"
     why = f"（{reason}）" if reason else ""
     return (
-        f"二次分配：首次 {format_fen(first_fen)} {sign} 调整 {format_fen(abs(change))} = "
+        f"首次 {format_fen(first_fen)} {sign} 调整 {format_fen(abs(change))} = "
         f"{format_fen(second_fen)}{why}"
     )
 

@@ -21,14 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drg_engine._jit import run_split, run_together
-from drg_engine._kernels_payment import (
-    CANDIDATE,
-    OVER_CAP,
-    READMITTED,
-    REVIEWED,
-    SettledArrays,
-    settle_rows,
-)
+from drg_engine._kernels_payment import SettledArrays, settle_rows
+from drg_engine._kernels_payment_rules import CANDIDATE, OVER_CAP, READMITTED, REVIEWED
 from drg_engine.payment_columns import MISSING_FEN, Coded, PaymentColumns
 from drg_engine.payment_points import with_found_values
 from drg_engine.payment_result import Settlement, empty_settlement

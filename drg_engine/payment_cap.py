@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from drg_engine._kernels_payment import count_cases, rank_cases
+from drg_engine._kernels_payment_cap import count_cases, rank_cases
 from drg_engine.payment_columns import Coded
 from drg_engine.payment_tables import read_only
 

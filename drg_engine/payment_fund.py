@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drg_engine._jit import run_split
-from drg_engine._kernels_payment import FundArrays, FundRules, LeanArrays, fund_moved, fund_rows
+from drg_engine._kernels_payment_fund import FundArrays, FundRules, fund_moved, fund_rows
+from drg_engine._kernels_payment_sums import LeanArrays
 from drg_engine.payment_columns import PaymentColumns
 from drg_engine.payment_result import Settlement
 from drg_engine.payment_standard import by_name

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from drg_engine._kernels_payment import close_stays, find_stays
+from drg_engine._kernels_payment_stays import close_stays, find_stays
 from drg_engine.payment_cap import discharges, places, without_place
 from drg_engine.payment_columns import MISSING_FEN, PaymentColumns
 from drg_engine.payment_standard import prefixed

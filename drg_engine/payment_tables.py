@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drg_engine._jit import run_split
-from drg_engine._kernels_payment import ANYTHING, CaseArrays, RuleArrays, rule_rows
+from drg_engine._kernels_payment_rules import ANYTHING, CaseArrays, RuleArrays, rule_rows
 from drg_engine.money import to_fen
 from drg_engine.payment_columns import MISSING_FEN, PaymentColumns
 from drg_engine.payment_standard import Lookups, ScopeLookup, by_name

@@ -41,6 +41,7 @@ __all__ = [
     "SchemeChange",
     "WeightChange",
     "changed_policy",
+    "check_dates",
     "covers",
     "in_order",
     "load_scenario",
@@ -279,6 +280,18 @@ def covers(change: Layer | WeightChange, policy: Policy) -> bool:
     return begins and (
         change.start is None or info.effective_to is None or info.effective_to > change.start
     )
+
+
+def check_dates(scenario: Scenario, policies: Sequence[Policy]) -> None:
+    """Raise PolicyError where a scenario's dates meet no policy in force."""
+    changes: list[Layer | WeightChange] = [*scenario.layers, *scenario.weights]
+    faults = [
+        Fault(one.file, "情景写明的日期内没有生效的政策", column="scenario.dates_from")
+        for one in changes
+        if not any(covers(one, policy) for policy in policies)
+    ]
+    if faults:
+        raise PolicyError("情景不能运行", faults)
 
 
 def _date_faults(said: _File | None, file: str) -> Iterator[Fault]:

@@ -20,14 +20,14 @@ from drg_engine.payment_points import PointSums, is_found
 from drg_engine.policy import Policy
 from drg_engine.scenario import (
     PART_TITLES,
-    Layer,
     Scenario,
     SchemeChange,
     Step,
     changed_policy,
+    check_dates,
     covers,
 )
-from drg_engine.scenario_weights import WeightChange, changed_weights
+from drg_engine.scenario_weights import changed_weights
 from drg_engine.settle_phases import priced
 
 __all__ = [
@@ -95,7 +95,7 @@ def with_scenario(base: StreamState, scenario: Scenario, facts: CaseFacts) -> St
     Raises PolicyError where the changes make no policy, weights are of another edition, a new
     scheme has none, or its dates meet no policy.
     """
-    _check_dates(scenario, base.policies)
+    check_dates(scenario, base.policies)
     key = scheme_key(scenario.scheme)
     own = facts.weights[key]
     weights: list[Floats] = [own] * len(base.policies)
@@ -232,14 +232,3 @@ def _closed(base: Policy, policy: Policy, before: PointSums, after: PointSums) -
         fresh = {name: old[name] * (were[name] / are[name]) for name in types}
     key = "points.values" if method == "points" else "rates"
     return policy.with_changes({key: old | fresh})
-
-
-def _check_dates(scenario: Scenario, policies: Sequence[Policy]) -> None:
-    changes: list[Layer | WeightChange] = [*scenario.layers, *scenario.weights]
-    faults = [
-        Fault(one.file, "情景写明的日期内没有生效的政策", column="scenario.dates")
-        for one in changes
-        if not any(covers(one, policy) for policy in policies)
-    ]
-    if faults:
-        raise PolicyError("情景不能运行", faults)

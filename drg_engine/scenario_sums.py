@@ -13,6 +13,7 @@ from drg_engine.attribution import PARTS
 from drg_engine.group_sums import GroupSums, stacked
 from drg_engine.payment import KINDS, MISSING_FEN, PaymentColumns, Settlement
 from drg_engine.payment_fund import split_fund
+from drg_engine.settle_totals import LEVELS as SETTLED_LEVELS
 from drg_engine.settle_totals import group_keys
 from drg_engine.surplus import exact_weights, sum_weights
 
@@ -28,12 +29,7 @@ __all__ = [
 Ints = npt.NDArray[np.int64]
 
 LEVELS: Mapping[str, tuple[str, ...]] = {
-    "total": (),
-    "hospitals": ("hospital",),
-    "departments": ("hospital", "department"),
-    "doctors": ("hospital", "department", "doctor"),
-    "drgs": ("drg",),
-    "insurances": ("insurance",),
+    name: by for name, by in SETTLED_LEVELS.items() if name != "kinds"
 }
 """The tables of a comparison: a case is counted where it is in the baseline."""
 

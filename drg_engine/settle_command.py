@@ -16,11 +16,11 @@ import pyarrow as pa
 from drg_engine.ahead import behind
 from drg_engine.console import counted_rows, show_table
 from drg_engine.door import REJECT_COLUMNS
-from drg_engine.errors import Fault, PolicyError
 from drg_engine.money import format_fen
 from drg_engine.payment import KIND_TITLES
 from drg_engine.payment_fund import split_fund
-from drg_engine.policy import Policy, load_policy
+from drg_engine.policy import Policy
+from drg_engine.policy_set import load_policies
 from drg_engine.settle_files import CaseSource
 from drg_engine.settle_output import case_table, described, shown_table
 from drg_engine.settle_stream import Prepared, SettledPart, outside_days, prepare, settle_batches
@@ -31,7 +31,7 @@ from drg_engine.writers import check_suffix, open_writer, write_table
 if TYPE_CHECKING:
     from drg_engine.scenario import Scenario
 
-__all__ = ["SettleCounts", "load_policies", "settle_and_show", "settle_files"]
+__all__ = ["SettleCounts", "settle_and_show", "settle_files"]
 
 _TABLES = {
     "total": "合计",
@@ -89,20 +89,6 @@ class SettleCounts:
             rows.append(("提示", words))
         rows += [("提示", words) for words in self.notices]
         return rows
-
-
-def load_policies(names: Sequence[str]) -> list[Policy]:
-    """Load policies by name or file, the faults of all told at once."""
-    found: list[Policy] = []
-    faults: list[Fault] = []
-    for name in names:
-        try:
-            found.append(load_policy(name))
-        except PolicyError as error:
-            faults.extend(error.faults)
-    if faults:
-        raise PolicyError("政策不能用", faults)
-    return found
 
 
 def settle_files(

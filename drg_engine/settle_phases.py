@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from drg_engine._kernels_payment import CANDIDATE, OVER_CAP, READMITTED, REVIEWED
+from drg_engine._kernels_payment_rules import CANDIDATE, OVER_CAP, READMITTED, REVIEWED
 from drg_engine.payment import MISSING_FEN, PaymentColumns, Settlement, settle_with_marks
 from drg_engine.payment_cap import over_cap, places
 from drg_engine.payment_points import PointSums, check_personal, is_found, sum_points, values_of

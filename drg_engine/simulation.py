@@ -28,8 +28,15 @@ from drg_engine.payment_points import find_point_values, is_found, sum_points
 from drg_engine.payment_rules import Stays, spared_rows, stays_of
 from drg_engine.payment_standard import compile_lookups
 from drg_engine.policy import Policy
-from drg_engine.scenario import Layer, Scenario, SchemeChange, changed_policy, covers, stack
-from drg_engine.scenario_weights import WeightChange, changed_weights
+from drg_engine.scenario import (
+    Scenario,
+    SchemeChange,
+    changed_policy,
+    check_dates,
+    covers,
+    stack,
+)
+from drg_engine.scenario_weights import changed_weights
 from drg_engine.simulation_cells import Cells, Margin
 from drg_engine.simulation_parts import BasePart, Changed, base_part, same_part
 from drg_engine.simulation_state import State, changed_state, with_readmissions
@@ -144,7 +151,7 @@ class Simulation:
         new scheme has none.
         """
         scenario = stack(scenarios) if len(scenarios) != 1 else scenarios[0]
-        _check_dates(scenario, self.policies)
+        check_dates(scenario, self.policies)
         scheme, columns, weights, own = self._grouped(scenario)
         changes = []
         for part, policy, made, by_drg in zip(
@@ -335,18 +342,6 @@ def _weights_of(columns: PaymentColumns) -> Floats:
 
 def _differ(one: Floats, two: Floats) -> bool:
     return not np.array_equal(one, two, equal_nan=True)
-
-
-def _check_dates(scenario: Scenario, policies: Sequence[Policy]) -> None:
-    """Raise PolicyError where a scenario's dates meet no policy in force."""
-    changes: list[Layer | WeightChange] = [*scenario.layers, *scenario.weights]
-    faults = [
-        Fault(one.file, "情景写明的日期内没有生效的政策", column="scenario.dates_from")
-        for one in changes
-        if not any(covers(one, policy) for policy in policies)
-    ]
-    if faults:
-        raise PolicyError("情景不能运行", faults)
 
 
 def check_names(scenarios: Sequence[Scenario], *, taken: str = "") -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from drg_engine._kernels_payment import MEASURES, SumArrays
+from drg_engine._kernels_payment_sums import MEASURES, SumArrays
 from drg_engine.payment_columns import Coded, PaymentColumns
 from drg_engine.payment_words import KINDS
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -101,8 +100,8 @@ def load_months(
         columns, policies, scheme=workspace.run.scheme, weights=scheme.weights, regroup=regroup
     )
     names = {
-        "department": _names(workspace.tables / "departments.csv", "科室编码", "科室名称"),
-        "doctor": _names(workspace.tables / "staff.csv", "工号", "姓名"),
+        "department": workspace.department_names(),
+        "doctor": workspace.staff_names(),
         "drg": drg_names,
     }
     read = sum(reader.counts.read for reader in readers)
@@ -173,15 +172,6 @@ def _changed(policies: Sequence[Policy], scenarios: Sequence[Scenario]) -> list[
     if faults:
         raise PolicyError("情景的改动有误", faults)
     return found
-
-
-def _names(path: Path, code: str, name: str) -> dict[str, str]:
-    """Names by code from a table of the workspace; none where it is not there."""
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    return {row[code]: row[name] for row in rows if row.get(code) and row.get(name)}
 
 
 def _regrouped(parts: Sequence[Cases], scheme: Scheme) -> Regrouped:

@@ -15,14 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from drg_engine._jit import run_split
-from drg_engine._kernels_payment import (
+from drg_engine._kernels_payment_rules import (
     CANDIDATE,
     OVER_CAP,
     READMITTED,
     REVIEWED,
     CaseArrays,
-    LeanArrays,
     RuleArrays,
+)
+from drg_engine._kernels_payment_sums import (
+    LeanArrays,
     SumArrays,
     TouchArrays,
     cost_rows,

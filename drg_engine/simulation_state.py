@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drg_engine._kernels_payment import READMITTED
+from drg_engine._kernels_payment_rules import READMITTED
 from drg_engine.payment import PaymentColumns, Settlement
 from drg_engine.payment_dated import settle_dated
 from drg_engine.payment_rules import Stays, followed, notices, stays_of

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drg_engine._kernels_payment import MEASURES
+from drg_engine._kernels_payment_sums import MEASURES
 from drg_engine.payment import KINDS, MISSING_FEN
 from drg_engine.simulation import Outcome, Simulation, State
 from drg_engine.simulation_cells import Sums, exact_sums

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drg_engine._kernels_payment import RuleArrays, TouchArrays
+from drg_engine._kernels_payment_rules import RuleArrays
+from drg_engine._kernels_payment_sums import TouchArrays
 from drg_engine.policy import Policy
 
 __all__ = ["NO_TOUCH", "Touch", "column_key", "touched"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -220,19 +219,11 @@ def _causes(
 def _names(workspace: Workspace, month: DeskMonth) -> dict[str, dict[str, str]]:
     scheme = month.scheme
     return {
-        "department": _table_names(workspace.tables / "departments.csv", "科室编码", "科室名称"),
-        "doctor": _table_names(workspace.tables / "staff.csv", "工号", "姓名"),
+        "department": workspace.department_names(),
+        "doctor": workspace.staff_names(),
         "drg": dict(zip(scheme.drg_codes, scheme.drg_names, strict=True)),
         "insurance": dict(_INSURANCES),
     }
-
-
-def _table_names(path: Path, code: str, name: str) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    return {row[code]: row[name] for row in rows if row.get(code) and row.get(name)}
 
 
 def _of_department(

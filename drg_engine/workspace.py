@@ -46,7 +46,9 @@ class _Run(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scheme: Annotated[str, Field(description="分组方案名，或方案文件夹")]
-    policy: Annotated[str, Field(description="支付政策名、政策文件或其文件夹；几份用逗号隔开，按日期选用")]
+    policy: Annotated[
+        str, Field(description="支付政策名、政策文件或其文件夹；几份用逗号隔开，按日期选用")
+    ]
     plan: Annotated[str | None, Field(default=None, description="分配方案文件；不写则不做分配")] = (
         None
     )
@@ -123,6 +125,22 @@ class Workspace:
         """A path inside the workspace where there is such a file or folder, else the name."""
         place = self.folder / name
         return str(place) if place.exists() else name
+
+    def department_names(self) -> dict[str, str]:
+        """Departments' names by code; none where there is no such table."""
+        return _names(self.tables / "departments.csv", "科室编码", "科室名称")
+
+    def staff_names(self) -> dict[str, str]:
+        """Names by staff id; none where there is no such table."""
+        return _names(self.tables / "staff.csv", "工号", "姓名")
+
+
+def _names(path: Path, code: str, name: str) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return {row[code]: row[name] for row in rows if row.get(code) and row.get(name)}
 
 
 def open_workspace(folder: Path) -> Workspace:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from drg_engine.cases import Cases
     from drg_engine.payment import Settlement
 
-__all__ = ["CASE_MARKS", "DrgSurplus", "died_cases", "transferred_cases"]
+__all__ = ["CASE_MARKS", "DrgSurplus", "died_cases", "left_out_of", "transferred_cases"]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -109,20 +109,33 @@ class DrgSurplus:
         cases of the whole hospital (Σ n·c/c* ÷ Σ n).
         """
         basis = drg.surplus or "insurance"
-        marks = _marks(settlement, drg, transferred)
-        out = np.zeros(settlement.n, dtype=np.bool_)
-        told = []
         surplus = _surplus(settlement, basis)
-        for mark, title in CASE_MARKS.items():
-            wanted = None if drg.cases is None else getattr(drg.cases, mark)
-            own = marks[mark] & ~out & (wanted == "out")
-            if own.any():
-                told.append((title, int(own.sum()), int(surplus[own].sum())))
-            out |= own
+        reasons = left_out_of(settlement, drg, transferred)
+        told = [
+            (title, int(own.sum()), int(surplus[own].sum()))
+            for title in CASE_MARKS.values()
+            if (own := reasons == title).any()
+        ]
+        out = reasons != ""
         frame = _cases(settlement, surplus, died)[~out]
         frame = frame[frame["department"] != ""]
         left = pd.DataFrame(told, columns=["mark", "cases", "surplus_fen"])
         return cls(basis, _by_department(frame, drg), left)
+
+
+def left_out_of(
+    settlement: Settlement, drg: DrgModel, transferred: Mask | None = None
+) -> npt.NDArray[np.object_]:
+    """Why the plan does not count each case: the first mark that it leaves out; "" where it counts.
+
+    transferred: bool (n), all false where not given.
+    """
+    marks = _marks(settlement, drg, transferred)
+    reasons = np.full(settlement.n, "", dtype=object)
+    for mark, title in CASE_MARKS.items():
+        if drg.cases is not None and getattr(drg.cases, mark) == "out":
+            reasons[marks[mark] & (reasons == "")] = title
+    return reasons
 
 
 def _surplus(settlement: Settlement, basis: str) -> npt.NDArray[np.int64]:

@@ -100,6 +100,7 @@ class Points:
             return own
         whole = pd.concat([own, *(other for other in self.others if len(other))])
         keys = ["department", "series", "source", "item_code", "item_version"]
+        keys += [name for name in whole.columns if name not in keys]
         return whole.sort_values(keys, kind="stable", ignore_index=True)
 
 

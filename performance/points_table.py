@@ -50,7 +50,10 @@ class SideRows:
 def points_table(
     sides: Sequence[SideRows], items: pd.DataFrame, names: npt.NDArray[np.object_]
 ) -> pd.DataFrame:
-    """All rows with points, sorted by department, series, source, item code and version."""
+    """All rows with points, sorted by department, series, source, item code and version.
+
+    Rows alike in these follow their other columns, so that the order of lines does not matter.
+    """
     unit_rank, item_rank = ranks([names]), ranks([items["item_code"], items["version"]])
     source = np.concatenate([np.full(len(s.unit), SOURCES.index(s.source)) for s in sides])
     unit, series, item, part, other = (
@@ -60,18 +63,18 @@ def points_table(
     series_rank = ranks([np.array(SERIES_NAMES, dtype=object)])
     key = unit_rank[unit] * len(SERIES_NAMES) + series_rank[series]
     key = (key * len(SOURCES) + source) * max(len(items), 1) + item_rank[item]
-    order = np.argsort(key, kind="stable")
-    unit, series, item, source = unit[order], series[order], item[order], source[order]
-    numbers = {
-        name: np.concatenate([side.columns[name] for side in sides])[order]
-        for name in sides[0].columns
+    held = {
+        name: np.concatenate([side.columns[name] for side in sides]) for name in sides[0].columns
     }
+    order = np.lexsort((*reversed(held.values()), other, part, key))
+    unit, series, item, source = unit[order], series[order], item[order], source[order]
+    numbers = {name: column[order] for name, column in held.items()}
     texts = {
         "item_code": "item_code", "item_version": "version", "item_name": "item_name",
         "item_class": "item_class",
     }  # fmt: skip
     others = np.concatenate([names, ["", ""]]).astype(object)
-    series_names, sources = (np.array(held, dtype=object) for held in (SERIES_NAMES, SOURCES))
+    series_names, sources = (np.array(told, dtype=object) for told in (SERIES_NAMES, SOURCES))
     return pd.DataFrame(
         {
             "department": _taken(names, unit),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 
 import pandas as pd
 
 from drg_engine.money import format_fen
 
-__all__ = ["decimal_text", "item_words", "money_steps", "number_text", "pool_words"]
+__all__ = ["decimal_text", "item_words", "money_steps", "number_text"]
 
 
 def decimal_text(count: int, decimals: int) -> str:
@@ -65,38 +65,3 @@ def money_steps(steps: Iterable[tuple[str, int]], result: tuple[str, int]) -> st
             text += f" {sign} {label} {format_fen(abs(amount))}"
     label, amount = result
     return f"{text} = {label} {format_fen(amount)}"
-
-
-def pool_words(row: dict[Hashable, object]) -> str:
-    """The calculation of one row of the department pools, step by step."""
-    points = row["basis"] == "points"
-    text = {name: float(str(row[name])) for name in _POOL_NUMBERS}
-    amount = {name: int(str(row[f"{name}_fen"])) for name in ("points", "pool", *_PARTS)}
-    amount["cost"] = -amount["cost"]
-    base = decimal_text(int(str(row["points_e6"])), 6) if points else None
-    first = f"点数 {base}" if points else f"人员系数 {number_text(text['staff_weight'], 6)}"
-    if text["coefficient"] != 1:
-        first += f" × 科室系数 {number_text(text['coefficient'])}"
-    first += f" × 点值 {number_text(text['value'])} = {format_fen(amount['points'])}"
-    steps = [("点数部分", amount["points"])]
-    steps += [(label, amount[name]) for name, label in _PARTS.items() if amount[name]]
-    drg = str(row["drg_words"])
-    drg += f"，本系列 {format_fen(amount['drg'])}" if drg else ""
-    quality = ""
-    if amount["quality"]:
-        quality = f"质量 {number_text(text['quality_score'])} 分"
-        quality += f"，系数 {number_text(text['quality_factor'])}"
-    last = money_steps(steps, ("科室奖金", amount["pool"])) if len(steps) > 1 else ""
-    pieces = (first, drg, str(row["cost_words"]), quality, last)
-    return "；".join(piece for piece in pieces if piece)
-
-
-_POOL_NUMBERS = ("staff_weight", "coefficient", "value", "quality_score", "quality_factor")
-_PARTS = {
-    "drg": "DRG 部分",
-    "cost": "承担成本",
-    "quality": "质量调整",
-    "floor": "补至零",
-    "bounds": "保底封顶",
-    "single": "科室单项",
-}

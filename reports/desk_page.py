@@ -56,7 +56,7 @@ def write_desk_page(
     layout = Layout.load(DESK_LAYOUT, style)
     if department is not None:
         report = department_edition(report, department)
-    data = desk_page_data(report, layout, style, show_ids=show_ids, department=department)
+    data = desk_page_data(report, layout, style, show_ids=show_ids)
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -88,10 +88,14 @@ def desk_page_data(
     style: Style,
     *,
     show_ids: bool = False,
-    department: str | None = None,
 ) -> dict[str, Any]:
-    """What the page's script gets: columns of cases, tables, charts."""
+    """What the page's script gets: columns of cases, tables, charts.
+
+    A report of one department alone is called by its name.
+    """
     desk = report.desk
+    departments = sorted(set(desk.frame["department"].astype(str)))
+    department = departments[0] if len(departments) == 1 else None
     shown = desk.frame["case_id"] if show_ids else masked_ids(desk.frame["case_id"])
     ids = shown.astype(object).where(shown.notna(), "").astype(str).tolist()
     whole = "全院" if department is None else _name(report, department)
@@ -108,9 +112,7 @@ def desk_page_data(
         "against": report.against,
         **desk_data(report, layout, ids, most_paths=MOST_PATHS),
         "tiles": [_tile(tile, style) for tile in layout.summary.tiles],
-        "sheets": tables_of(
-            layout, style, _there(report), words, whole if department is None else _OWN
-        ),
+        "sheets": tables_of(layout, style, _there(report), words, own),
         "charts": [
             chart.data()
             for chart in desk_charts(

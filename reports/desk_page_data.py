@@ -51,6 +51,7 @@ _WHOLE = "全院"
 _HIDDEN_SOURCES = ("made_from",)
 # A column of fewer distinct values than this share of its rows is numbered.
 _FEW_DISTINCT = 0.2
+_FEW_FILLED = 0.4
 
 
 def desk_data(
@@ -140,9 +141,16 @@ def _flags(frame: pd.DataFrame) -> Any:
 
 
 def _small(column: Any) -> Any:
-    """A column of integers: itself, or its distinct values and their numbers; 0 where all are."""
-    if not column.any():
+    """A column of integers: itself, or the least of it that it can be made from again.
+
+    0 where all are; where most are 0 the others and their places; where few differ, the distinct
+    values and their numbers.
+    """
+    places = np.flatnonzero(column)
+    if not places.size:
         return 0
+    if places.size < _FEW_FILLED * len(column):
+        return {"where": places.tolist(), "is": column[places].tolist()}
     codes, distinct = pd.factorize(column, sort=True)
     if len(distinct) < _FEW_DISTINCT * len(column):
         return {"of": distinct.tolist(), "at": codes.tolist()}

@@ -44,7 +44,6 @@ class SecondSheet:
 
     period: str
     department: str
-    name: str
     code: str
     rows: pd.DataFrame
 
@@ -73,15 +72,13 @@ def draw_second(second: SecondSheet, sheet: Worksheet, painter: Painter, top: in
 
 
 def _labels(second: SecondSheet, sheet: Worksheet, painter: Painter, top: int) -> int:
-    pairs = (
-        ("月份", second.period), ("科室编码", second.department), ("科室", second.name),
-        ("校验码", second.code),
-    )  # fmt: skip
-    column = 1
+    pairs = (("月份", second.period), ("科室编码", second.department), ("校验码", second.code))
+    column = 2
     for label, text in pairs:
         put(sheet, top, column, label, painter.look(fill="total", bold=True, align="center"))
         put(sheet, top, column + 1, text, painter.look("code", edge="below"))
         column += 2
+    sheet.merge_cells(start_row=top, end_row=top, start_column=7, end_column=8)
     sheet.row_dimensions[top].height = 22
     return top + 2
 

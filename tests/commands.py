@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+
+import pytest
+
+from drg_engine.cli import main
 
 
 def command_variables(scripts: Path) -> dict[str, str]:
@@ -12,3 +17,11 @@ def command_variables(scripts: Path) -> dict[str, str]:
     path = str(scripts) + os.pathsep + os.environ.get("PATH", "")
     plain = {"PATH": path, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100"}
     return {**kept, **plain, "PYTHONIOENCODING": "utf-8"}
+
+
+def tables_exit(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
+    """The exit code of ``drg-engine tables`` with these words."""
+    monkeypatch.setattr(sys, "argv", ["drg-engine", "tables", *words])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code

@@ -17,6 +17,9 @@ from commands import command_variables
 from hypothesis import settings
 from programs import find_program
 
+# What a command run in this process writes for; a worker process of pytest-xdist has 80 columns.
+os.environ["COLUMNS"] = "200"
+
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 settings.register_profile("drg-engine", deadline=None, print_blob=True)

@@ -57,6 +57,10 @@ def data_of(page: str) -> dict[str, Any]:
 def column_of(column: Any, n: int) -> Any:
     if column == 0:
         return np.zeros(n, dtype=np.int64)
+    if isinstance(column, dict) and "where" in column:
+        found = np.zeros(n, dtype=np.int64)
+        found[column["where"]] = column["is"]
+        return found
     if isinstance(column, dict):
         return np.array(column["of"], dtype=np.int64)[column["at"]]
     return np.array(column, dtype=np.int64)

@@ -92,7 +92,8 @@ def table(tab: Browser, title: str = "") -> list[dict[str, str]]:
         "   .find((one) => one.textContent === '再列一些'); if (more.hidden) break; more.click(); }"
         " const rows = [...box.querySelectorAll('thead tr')].map((row) => [...row.cells]);"
         " let heads = [];"
-        " for (const cell of rows[0]) { if (cell.scope !== 'colgroup') heads.push(cell.textContent);"
+        " for (const cell of rows[0]) {"
+        "   if (cell.scope !== 'colgroup') heads.push(cell.textContent);"
         "   else { const part = rows[1].splice(0, cell.colSpan).map((one) => one.textContent);"
         "     heads.push(...part.map((one) => `${cell.textContent}/${one}`)); } }"
         " return { heads, rows: [...box.querySelectorAll('tbody tr')].map((row) =>"
@@ -226,7 +227,7 @@ def test_clicks_lead_down_to_a_case_and_the_sums_agree(tab: Browser, report: Des
     cases = table(tab)
     whole = cases[:-1] if len(own) > 1 else cases
     assert sorted(row["病案号"] for row in whole) == sorted(masked_ids(own["case_id"]))
-    money = [name for name in whole[0] if name.endswith("/盈亏") or name == "盈亏"][0]
+    money = next(name for name in whole[0] if name.rpartition("/")[2] == "盈亏")
     assert sum(fen(row[money]) for row in whole if row[money]) == own["surplus_fen"].sum()
     worst = own.sort_values("surplus_fen", kind="stable").iloc[0]
     shown_id = masked_ids(pd.Series([worst["case_id"]]))[0]
@@ -320,7 +321,8 @@ def test_doctors_of_few_cases_are_marked_and_have_no_rank(tab: Browser, report: 
 def test_what_is_exported_is_what_is_listed(tab: Browser, report: DeskReport) -> None:
     go(tab, sheet="医生")
     tab.run(
-        "window.saved = []; URL.createObjectURL = (blob) => { window.saved.push(blob); return '#'; };"
+        "window.saved = [];"
+        " URL.createObjectURL = (blob) => { window.saved.push(blob); return '#'; };"
         " HTMLAnchorElement.prototype.click = function () { window.fileName = this.download; };"
         " [...document.querySelectorAll('#sheet .tools button')]"
         ".find((one) => one.textContent.startsWith('导出')).click(); void 0"
@@ -346,7 +348,8 @@ def test_it_can_be_used_by_keyboard_and_read_aloud(tab: Browser) -> None:
     tab.press("ArrowRight")
     tab.wait("document.activeElement.textContent === '因何增减'")
     tab.wait("document.documentElement.dataset.drawn")
-    sort = "[...document.querySelectorAll('#sheet thead th')].find((one) => one.querySelector('button'))"
+    heads = "[...document.querySelectorAll('#sheet thead th')]"
+    sort = f"{heads}.find((one) => one.querySelector('button'))"
     tab.run(f"{sort}.querySelector('button').focus()")
     tab.press("Enter", text="\r")
     assert tab.run(f"{sort}.getAttribute('aria-sort')") == "ascending"
@@ -362,7 +365,8 @@ def test_it_can_be_used_by_keyboard_and_read_aloud(tab: Browser) -> None:
     )
     assert tab.run(
         "[...document.querySelectorAll('figure')].filter((one) => !one.hidden)"
-        ".every((one) => one.querySelector('svg[role=img][aria-label]') && one.querySelector('details'))"
+        ".every((one) => one.querySelector('svg[role=img][aria-label]')"
+        " && one.querySelector('details'))"
     )
 
 
@@ -375,6 +379,16 @@ def test_charts_lead_down_too(tab: Browser) -> None:
     tab.wait("document.querySelector('figure details[open] tbody button') !== null")
     tab.run("document.querySelector('figure details[open] tbody button').click()")
     tab.wait("document.querySelectorAll('#crumbs li').length === 2")
+    tab.wait("document.documentElement.dataset.drawn")
+    # A mark of a drawing too: the first bar of the losses.
+    place = tab.run(
+        "(() => { const bar = document.querySelector('#first-charts figure:nth-child(2)"
+        " .mark-rect path'); bar.scrollIntoView({ block: 'center' });"
+        " const box = bar.getBoundingClientRect();"
+        " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+    )
+    tab.click(*place)
+    tab.wait("document.querySelectorAll('#crumbs li').length === 3")
     tab.wait("document.documentElement.dataset.drawn")
 
 

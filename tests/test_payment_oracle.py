@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from payment_oracle import Case, Oracle
 
-from drg_engine import _kernels_payment as kernels
+from drg_engine import _kernels_payment_rules as kernels
 from drg_engine import payment_words as words
 from drg_engine._jit import JIT
 from drg_engine.payment import KINDS, MISSING_FEN, MODES, PaymentColumns, settle

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import json
 import math
+import re
 import shutil
 import zipfile
 from dataclasses import replace
@@ -329,6 +330,11 @@ def test_stacked_with_another_order(
         )
 
 
+def without_times(shown: str) -> str:
+    """What a command showed but for how long its stages took."""
+    return re.sub(r"\d+:\d\d:\d\d", "", shown)
+
+
 def test_the_other_commands(
     tmp_path: Path, app: typer.Typer, demo_hospital: Path, files: list[Path]
 ) -> None:
@@ -351,7 +357,8 @@ def test_the_other_commands(
     assert "各项规则都执行" in said("neutral", *start, str(files[1]))
     drawn = said("montecarlo", *start, str(files[0]), "--seed", "1", "--draws", "20")
     assert "重抽 20 次，种子 1，95% 区间" in drawn
-    assert drawn == said("montecarlo", *start, str(files[0]), "--seed", "1", "--draws", "20")
+    again = said("montecarlo", *start, str(files[0]), "--seed", "1", "--draws", "20")
+    assert without_times(drawn) == without_times(again)
 
 
 def test_months(tmp_path: Path, demo_hospital: Path) -> None:

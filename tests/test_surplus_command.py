@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import zipfile
 from decimal import Decimal
@@ -94,12 +95,24 @@ def test_a_departments_edition_holds_only_itself(tmp_path: Path, demo_hospital: 
     foreign |= set(cases["doctor"].dropna()) - set(mine["doctor"])
     known = {row["工号"]: row["姓名"] for row in staff}
     ours = {known.get(doctor) for doctor in mine["doctor"]}
-    foreign |= {known[one] for one in foreign if one in known and known[one] not in ours}
+    names = {row["科室名称"] for row in departments if row["科室编码"] != own}
+    names |= {known[one] for one in foreign if one in known and known[one] not in ours}
     for written in sorted(tmp_path.iterdir()):
         text = _text_of(written)
-        assert str(mine["doctor"].iloc[0]) in text or written.suffix == ".csv"
-        found = sorted(one for one in foreign if one and one in text)
+        found = sorted(foreign & _texts_in(text, written.suffix))
         assert not found, (written.name, found[:5])
+        found = sorted(name for name in names if name and name in text)
+        assert not found, (written.name, found[:5])
+    page = _text_of(tmp_path / "医保盈亏分析.html")
+    assert set(mine["doctor"]) <= _texts_in(page, ".html")
+
+
+_QUOTED = {".html": r'"([^"\n]*)"', ".xlsx": r">([^<]*)<", ".csv": r"([^,\n\r]*)"}
+
+
+def _texts_in(text: str, suffix: str) -> set[str]:
+    """What stands in a file as a text of its own: an id within a longer number is none."""
+    return set(re.findall(_QUOTED[suffix], text))
 
 
 def _text_of(path: Path) -> str:

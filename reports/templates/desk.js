@@ -139,7 +139,9 @@ async function drawCharts() {
     if (mine !== drawing) return;
     await drawChart(chart);
   }
-  if (mine === drawing) root.dataset.drawn = String(version);
+  if (mine !== drawing) return;
+  performance.mark("drawn");
+  root.dataset.drawn = String(version);
 }
 
 function setUpTheme() {

@@ -8,7 +8,8 @@ function unpacked(column, length) {
   if (column === 0) return new Float64Array(length);
   if (Array.isArray(column)) return Float64Array.from(column);
   const found = new Float64Array(length);
-  for (let at = 0; at < length; at += 1) found[at] = column.of[column.at[at]];
+  if (column.where) column.where.forEach((at, place) => { found[at] = column.is[place]; });
+  else for (let at = 0; at < length; at += 1) found[at] = column.of[column.at[at]];
   return found;
 }
 

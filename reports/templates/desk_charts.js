@@ -97,11 +97,26 @@ function fromZero(chart, most, room) {
   chart.domain = [0, most / Math.max(1 - room / wide, 0.35) || 1];
 }
 
+/* Of the DRGs that several doctors treat the one with most cases here. */
+function commonestDrg() {
+  const first = new Int32Array(text.drg.words.length).fill(-1), several = new Uint8Array(first.length);
+  const counted = new Int32Array(first.length);
+  const known = (at) => flag.grouped[at] && flag.priced[at];
+  for (const at of rowsOf(state.chosen, PEOPLE)) {
+    if (!known(at)) continue;
+    const drg = text.drg.codes[at];
+    const doctor = text.department.codes[at] * text.doctor.words.length + text.doctor.codes[at];
+    if (first[drg] < 0) first[drg] = doctor;
+    else if (first[drg] !== doctor) several[drg] = 1;
+  }
+  for (const at of state.rows) if (known(at)) counted[text.drg.codes[at]] += several[text.drg.codes[at]];
+  const most = counted.indexOf(Math.max(...counted));
+  return counted[most] > 0 ? text.drg.words[most] : undefined;
+}
+
 function doctorBars(chart) {
-  const all = doctorRows({ ...state.chosen, drg: undefined });
-  const own = doctorRows(state.chosen);
-  const wanted = state.chosen.drg ?? (own.length ? own[0].drg : undefined);
-  const rows = (state.chosen.drg === undefined ? own : all).filter((one) => one.drg === wanted);
+  const wanted = state.chosen.drg ?? commonestDrg();
+  const rows = wanted === undefined ? [] : doctorRows({ ...state.chosen, drg: wanted });
   chart.about = wanted === undefined ? "" : `${wanted} ${titled("drg", wanted)}`;
   chart.told = rows.length ? `${wanted} 共 ${rows[0].drg_cases} 例，例均 ${shown(rows[0].drg_mean, { digits: 2 })} 元。例数少的只作标记（淡色），不排名。`
     + (state.chosen.drg === undefined ? "这里是例数最多的病组；点选病组可换。" : "") : "";

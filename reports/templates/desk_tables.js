@@ -247,9 +247,9 @@ function headerColumns() {
   return columns;
 }
 
-/* Other periods are known of the whole hospital only. */
+/* Other periods are known of the whole report only. */
 function comparable() {
-  return Object.keys(state.chosen).length || page.edition ? [] : page.compared.slice(1);
+  return Object.keys(state.chosen).length ? [] : page.compared.slice(1);
 }
 
 function headerRows(table) {

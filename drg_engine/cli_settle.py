@@ -20,7 +20,9 @@ def settle_command(
         list[Path],
         typer.Argument(help="病例：Parquet、CSV、Excel 文件，或 Parquet 分区的文件夹；可以多个。"),
     ],
-    policy: Annotated[list[str], typer.Option(help="政策名或政策文件；可以多个，按日期各用各的。")],
+    policy: Annotated[
+        list[str], typer.Option(help="政策名、政策文件或其文件夹；可多个，按日期各用各的。")
+    ],
     out: Annotated[
         Path, typer.Option(help="结果：文件夹（Parquet，分区同输入），或 .csv、.xlsx、.parquet。")
     ],

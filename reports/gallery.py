@@ -37,6 +37,7 @@ _COLOURS = (128, 96, 64, 48, 32)
 _LARGEST = 150_000
 _WAIT_MS = 12_000
 _SECONDS = 300
+_BODY, _WHITE, _MARGIN = 0.94, 250, 24
 _LIGHT = '<html lang="zh-CN">'
 
 
@@ -197,6 +198,18 @@ def _picture_sheet(source: Path, picture: Picture, drawn: Path) -> None:
     call = [_program("pdftoppm"), "-png", "-singlefile", "-r", str(_DOTS)]
     call += ["-f", str(page), "-l", str(page), str(pdf), str(drawn.with_suffix(""))]
     _run(call, drawn.parent)
+    _without_blank(drawn)
+
+
+def _without_blank(drawn: Path) -> None:
+    """The page down to its last line, without the footer."""
+    image = _images().open(drawn).convert("L")
+    body = image.crop((0, 0, image.width, round(image.height * _BODY)))
+    box = body.point(lambda shade: 255 * (shade < _WHITE)).getbbox()
+    if box is not None:
+        _, _, _, bottom = box
+        image = _images().open(drawn)
+        image.crop((0, 0, image.width, min(bottom + _MARGIN, image.height))).save(drawn)
 
 
 def _page_with(pdf: Path, picture: Picture) -> int:
@@ -222,24 +235,19 @@ def _picture_page(source: Path, picture: Picture, drawn: Path) -> None:
     address = page.resolve().as_uri() + (
         f"#{quote(picture.address, '=&')}" if picture.address else ""
     )
-    width = _WIDTH
-    if picture.look == "phone":
-        # A window is wider than a phone; a frame of a page isn't.
-        width = _PHONE
-        frame = drawn.with_suffix(".frame.html")
-        style = f"border:0;width:{_PHONE}px;height:{picture.height}px"
-        frame.write_text(
-            f'<body style="margin:0"><iframe src="{address}" style="{style}"></iframe>', "utf-8"
-        )
-        address = frame.resolve().as_uri()
+    # In a frame the page may be as narrow as a phone, and what it scrolled to is what is seen.
+    width = _PHONE if picture.look == "phone" else _WIDTH
+    frame = drawn.with_suffix(".frame.html")
+    style = f"border:0;width:{width}px;height:{picture.height}px"
+    frame.write_text(
+        f'<body style="margin:0"><iframe src="{address}" style="{style}"></iframe>', "utf-8"
+    )
     call = [_program("chromium", "chromium-browser", "google-chrome"), "--headless=new"]
     call += ["--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
     call += [f"--user-data-dir={drawn.parent / 'chromium'}", f"--virtual-time-budget={_WAIT_MS}"]
-    call += [f"--window-size={max(width, 600)},{picture.height}", f"--screenshot={drawn}"]
-    _run([*call, address], drawn.parent)
-    if picture.look == "phone":
-        image = _images().open(drawn)
-        image.crop((0, 0, _PHONE, image.height)).save(drawn)
+    call += [f"--window-size={max(width, 600)},{picture.height + 200}", f"--screenshot={drawn}"]
+    _run([*call, frame.resolve().as_uri()], drawn.parent)
+    _images().open(drawn).crop((0, 0, width, picture.height)).save(drawn)
 
 
 def _made_small(drawn: Path, path: Path) -> None:

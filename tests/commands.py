@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from drg_engine.cli import main
-
 
 def command_variables(scripts: Path) -> dict[str, str]:
     """Variables for a command whose words are compared: on the path, plain, of one width."""
@@ -21,6 +19,8 @@ def command_variables(scripts: Path) -> dict[str, str]:
 
 def tables_exit(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
     """The exit code of ``drg-engine tables`` with these words."""
+    from drg_engine.cli import main
+
     monkeypatch.setattr(sys, "argv", ["drg-engine", "tables", *words])
     with pytest.raises(SystemExit) as caught:
         main()

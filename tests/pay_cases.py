@@ -6,11 +6,22 @@ import csv
 import shutil
 from pathlib import Path
 
+import pytest
 from ledger_cases import PERIOD, WANG, make_small
 
 from drg_engine.month_run import record_month
+from drg_engine.pay_command import write_pay
 
-__all__ = ["BEFORE", "PERIOD", "amounts", "copy_of", "fill", "make_two_months", "second_of"]
+__all__ = [
+    "BEFORE",
+    "PERIOD",
+    "amounts",
+    "copy_of",
+    "fill",
+    "make_two_months",
+    "second_of",
+    "two_months",
+]
 
 BEFORE = "2026-09"
 SHEET = "二次分配"
@@ -29,6 +40,15 @@ def make_two_months(folder: Path) -> Path:
     record_month(folder, BEFORE, signature=WANG)
     record_month(folder, PERIOD, signature=WANG)
     return folder
+
+
+def two_months(factory: pytest.TempPathFactory, name: str) -> tuple[Path, Path]:
+    """A copy of the small hospital, and what was given out of its second month; made once."""
+    base = factory.getbasetemp() / "pay-two-months"
+    if not base.exists():
+        write_pay(make_two_months(base / "医院"), PERIOD, base / "out")
+    made = factory.mktemp(name)
+    return copy_of(base / "医院", made / "医院"), copy_of(base / "out", made / "out")
 
 
 def heading_row(sheet: object) -> int:

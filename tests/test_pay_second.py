@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pay_cases import PERIOD, amounts, copy_of, fill, make_two_months, second_of
+from pay_cases import PERIOD, amounts, copy_of, fill, second_of, two_months
 
 from drg_engine.cli import app
 from drg_engine.errors import InputError, LedgerError
 from drg_engine.ledger import open_ledger
 from drg_engine.month import compute_month
 from drg_engine.month_run import record_month
-from drg_engine.pay_command import hand_in_and_show, write_pay
+from drg_engine.pay_command import hand_in_and_show
 from drg_engine.pay_handed import read_second
 from drg_engine.pay_second import SecondRows, check_code, first_shares, second_file, store_second
 from drg_engine.workspace import open_workspace
@@ -26,11 +26,8 @@ AMOUNT, REASON, PERSON, NAME, SERIES = 9, 13, 2, 3, 4
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small hospital and what was given out (``out``)."""
-    base = tmp_path_factory.mktemp("second")
-    folder = make_two_months(base / "医院")
-    write_pay(folder, PERIOD, base / "out")
-    return folder
+    """The small hospital; beside it what was given out (``out``)."""
+    return two_months(tmp_path_factory, "second")[0]
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +72,7 @@ def test_handed_back_as_it_is_nothing_changes(sheet: Path, known: dict[str, pd.D
 MOVED = {(1, AMOUNT): 10047.52, (2, AMOUNT): 6892.46, (2, REASON): "夜班多"}
 
 
-def test_the_next_run_pays_it_and_holds_its_hash(
-    folder: Path, sheet: Path, tmp_path: Path
-) -> None:
+def test_the_next_run_pays_it_and_holds_its_hash(folder: Path, sheet: Path, tmp_path: Path) -> None:
     back = fill(sheet, tmp_path / "交回.xlsx", MOVED)
     app(["pay", "import", str(folder), PERIOD, str(back)], standalone_mode=False)
     assert [row["二次分配"] for row in second_of(folder, "D101")][:2] == ["10047.52", "6892.46"]
@@ -129,7 +124,10 @@ def test_an_outdated_one_is_not_paid_and_told(folder: Path, sheet: Path, tmp_pat
 
 
 FAULTS = {
-    "unknown person": ({(1, PERSON): "999999"}, ["[工号]：本科室名单中没有这个人（读到“999999”", "不见了（读到“100001”"]),
+    "unknown person": (
+        {(1, PERSON): "999999"},
+        ["[工号]：本科室名单中没有这个人（读到“999999”", "不见了（读到“100001”"],
+    ),
     "twice": ({(2, PERSON): "100001", (2, NAME): "甲一"}, ["第 19 行重复", "不见了（读到“100002”"]),
     "sum": ({(1, AMOUNT): 10547.54}, ["医生合计应为 16,939.98 元，差 -0.01 元"]),
     "between series": ({(1, AMOUNT): 10546.53, (3, AMOUNT): 6196.15}, ["医生合计", "护理合计"]),
@@ -146,9 +144,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_faults(
-    case: str, sheet: Path, known: dict[str, pd.DataFrame], tmp_path: Path
-) -> None:
+def test_faults(case: str, sheet: Path, known: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     changes, expected = FAULTS[case]
     said = told(fill(sheet, tmp_path / "交回.xlsx", changes), known)
     assert len(said) == len(expected)
@@ -201,9 +197,7 @@ def test_what_is_no_workbook(known: dict[str, pd.DataFrame], tmp_path: Path, she
     ]  # fmt: skip
 
 
-def test_sound_files_are_kept_beside_faulty_ones(
-    folder: Path, sheet: Path, tmp_path: Path
-) -> None:
+def test_sound_files_are_kept_beside_faulty_ones(folder: Path, sheet: Path, tmp_path: Path) -> None:
     good = fill(sheet, tmp_path / "好.xlsx", MOVED)
     other = next(sheet.parent.glob("科室-D201-*.xlsx"))
     bad = fill(other, tmp_path / "坏.xlsx", {(1, AMOUNT): 1, (2, AMOUNT): "x"})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from pay_cases import BEFORE, PERIOD, copy_of, make_two_months
+from pay_cases import BEFORE, PERIOD, two_months
 
 from drg_engine.cli import app
 from drg_engine.errors import WorkspaceError
@@ -21,7 +21,7 @@ from drg_engine.pay_slips import slips_of
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_two_months(tmp_path_factory.mktemp("pay") / "医院")
+    return two_months(tmp_path_factory, "pay")[0]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,9 @@ def text_of(path: Path) -> str:
     if path.suffix != ".xlsx":
         return path.read_text(encoding="utf-8")
     with zipfile.ZipFile(path) as archive:
-        return "\n".join(unescape(archive.read(n).decode(errors="replace")) for n in archive.namelist())
+        return "\n".join(
+            unescape(archive.read(n).decode(errors="replace")) for n in archive.namelist()
+        )
 
 
 def test_everything_is_there(out: Path) -> None:
@@ -170,10 +172,7 @@ def test_the_sheet_to_fill_in(out: Path) -> None:
     assert sheet.protection.password is None
     top = next(row for row in range(1, 60) if sheet.cell(row, 2).value == "工号")
     free = {
-        cell.coordinate
-        for row in sheet.iter_rows()
-        for cell in row
-        if not cell.protection.locked
+        cell.coordinate for row in sheet.iter_rows() for cell in row if not cell.protection.locked
     }
     assert free == {f"{letter}{row}" for letter in "IM" for row in range(top + 1, top + 5)}
     (check,) = sheet.data_validations.dataValidation
@@ -225,8 +224,11 @@ def test_text_is_never_a_formula_or_markup(tmp_path: Path) -> None:
     assert sheet["A2"].value == "=1"
 
 
-def test_the_same_month_gives_the_same_bytes(folder: Path, out: Path, tmp_path: Path) -> None:
-    again = write_pay(copy_of(folder, tmp_path / "医院"), PERIOD, tmp_path / "out")
+def test_the_same_month_gives_the_same_bytes(
+    written: Written, out: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Written twice, of two copies of the hospital in two places."""
+    other = two_months(tmp_path_factory, "same")[1]
 
     def hashes(base: Path) -> dict[str, str]:
         return {
@@ -235,8 +237,8 @@ def test_the_same_month_gives_the_same_bytes(folder: Path, out: Path, tmp_path: 
             if path.is_file()
         }
 
-    assert hashes(out) == hashes(tmp_path / "out")
-    assert len(again.files) == len(hashes(out))
+    assert hashes(out) == hashes(other)
+    assert len(written.files) == len(hashes(out))
 
 
 def test_it_never_overwrites_another_folder(folder: Path, tmp_path: Path) -> None:
@@ -247,9 +249,7 @@ def test_it_never_overwrites_another_folder(folder: Path, tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["a.txt"]
 
 
-def test_the_command(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first month has none before it; what an earlier call wrote is replaced."""
     target = tmp_path / "out"
     target.mkdir()

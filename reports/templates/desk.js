@@ -121,12 +121,16 @@ function draw(scoped) {
   byId("scope").textContent = words;
   if (version > 1) say(`${scopeWords()}：${words}`);
   if (state.case !== null) {
-    byId("case").scrollIntoView({ block: "start" });
+    showCase();
     byId("case-title").focus({ preventScroll: true });
   }
   root.dataset.shown = String(version);
   if (scoped) drawCharts();
   else if (root.dataset.drawn) root.dataset.drawn = String(version);
+}
+
+function showCase() {
+  byId("case").scrollIntoView({ block: "start" });
 }
 
 /* One after the other, so that the page answers meanwhile; a newer choice ends it. */
@@ -141,6 +145,8 @@ async function drawCharts() {
   }
   if (mine !== drawing) return;
   performance.mark("drawn");
+  // Charts above it have moved it.
+  if (state.case !== null && document.activeElement === byId("case-title")) showCase();
   root.dataset.drawn = String(version);
 }
 

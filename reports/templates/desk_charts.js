@@ -39,11 +39,25 @@ function withShares(drgs) {
   return drgs.sort((one, two) => one.surplus_fen - two.surplus_fen);
 }
 
-function causeSteps(chart) {
+/* Against the hospital itself all departments together change nothing: the one that lost most is shown. */
+function causesShown(chart) {
   const places = causePlaces(state.chosen);
+  if (state.chosen.department !== undefined || page.edition) return places;
+  const moved = causes ? causes.parts.some((name) =>
+    Math.abs(places.reduce((all, at) => all + causes[name][at], 0)) > places.length) : true;
+  const worst = moved ? undefined : causeRows("causes_departments", state.chosen)[0];
+  if (!worst) return places;
+  chart.about = worst.department_name;
+  chart.more = `全部科室合计没有增减，这里是减少最多的科室；点选科室可换。`;
+  return causePlaces({ ...state.chosen, department: worst.department });
+}
+
+function causeSteps(chart) {
+  chart.more = "";
+  const places = causesShown(chart);
   const aside = Object.keys(state.chosen).filter((name) => !["department", "drg"].includes(name));
   chart.told = aside.length ? `只按科室和病组，不随${aside.map((name) => DIMENSIONS[name]).join("、")}筛选。` : "";
-  if (page.against) chart.told = `对${page.against}。${chart.told}`;
+  if (page.against) chart.told = `对${page.against}。${chart.told}${chart.more}`;
   if (!places.length) return [];
   const sum = (name) => places.reduce((all, at) => all + causes[name][at], 0);
   const rows = [{ label: "参照", value: sum("reference_fen"), whole: true }];

@@ -50,6 +50,7 @@ def write_pay(
     """
     from drg_engine.pay_month import load_pay_month
 
+    out = out.resolve()
     _refuse_strange(out)
     pay = load_pay_month(folder, period, begin, ledger)
     aside = out.with_name(f".{out.name}.part")

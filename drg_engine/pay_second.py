@@ -103,10 +103,25 @@ def _is_safe(code: str) -> bool:
 
 
 def second_files(workspace: Workspace, period: str) -> dict[str, Path]:
-    """The stored second allocations of a month by department code, in order of code."""
+    """The stored second allocations of a month by department code, in order of their names.
+
+    A file that ``pay import`` did not put there stands under its own name; it is told, not used.
+    """
     folder = workspace.inputs(period) / "second"
-    found = sorted(folder.glob("*.csv")) if folder.is_dir() else []
-    return {unquote(path.stem): path for path in found if not path.name.startswith(".")}
+    found = sorted(path for path in folder.glob("*") if path.is_file() and _is_ours(path))
+    return {unquote(path.stem) if _is_stored(path) else path.name: path for path in found}
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is no file aside, no lock of Excel and no system's file."""
+    return not path.name.startswith((".", "~$")) and path.name.lower() not in _SYSTEM
+
+
+_SYSTEM = ("thumbs.db", "desktop.ini")
+
+
+def _is_stored(path: Path) -> bool:
+    return path.suffix == ".csv"
 
 
 def first_shares(pay: pd.DataFrame) -> pd.DataFrame:
@@ -169,7 +184,12 @@ def apply_second(
     told, used = [], []
     for department, path in files.items():
         own = first[first["department"] == department]
-        rows, faults = read_second(path, period, {department: own})
+        rows: SecondRows | None
+        if _is_stored(path):
+            rows, faults = read_second(path, period, {department: own})
+        else:
+            mend = "用 drg-engine pay import 读入，再从这里移走"
+            rows, faults = None, [Fault(path.name, "不是收下的二次分配", mend=mend)]
         if rows is not None and rows.department != department:
             faults = [Fault(path.name, "文件名与其中的科室不符", found=rows.department)]
             rows = None
@@ -238,7 +258,7 @@ def _paid_posts(pay: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     change = second - first
     words = [
         f"{text}；二次分配：{second_words(int(was), int(now), reasons[place])}"
-        if place in given
+        if was != now
         else text
         for place, text, was, now in zip(places, pay["words"], first, second, strict=True)
     ]

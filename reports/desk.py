@@ -174,9 +174,10 @@ def _extremes(table: pd.DataFrame, key: str, title: str, names: Mapping[str, str
 
 def _summary_charts(report: DeskReport, canvas: Canvas, top: int) -> int:
     row, half = top, COLUMNS // 2
-    steps = _steps(report, canvas.layout, report.causes)
+    name, causes = _told_causes(report)
+    steps = _steps(report, canvas.layout, causes)
     if steps:
-        chart = waterfall(canvas.data, f"盈亏因何增减（{report.against}）", steps)
+        chart = waterfall(canvas.data, f"{name}盈亏因何增减（对{report.against}）", steps)
         page.fit(canvas.sheet, chart, row, 1, half, _CHART_ROWS)
     losses = _losses(canvas)
     if losses:
@@ -197,6 +198,21 @@ def _summary_charts(report: DeskReport, canvas: Canvas, top: int) -> int:
         page.fit(canvas.sheet, trend, row, 1, COLUMNS, _CHART_ROWS)
         row += _CHART_ROWS + 1
     return row
+
+
+def _told_causes(report: DeskReport) -> tuple[str, pd.DataFrame]:
+    """Whose causes the first sheet shows, by name ('' the hospital).
+
+    Where nothing of the hospital changed, as against itself, it is the department that fell behind
+    most.
+    """
+    causes = report.causes
+    if causes.empty or int(causes["change_fen"].abs().sum()) == 0:
+        return "", causes
+    if abs(int(causes["change_fen"].sum())) > len(causes):
+        return "", causes
+    worst = str(by_unit(causes).set_index("unit")["change_fen"].idxmin())
+    return report.names.get("department", {}).get(worst, worst), causes[causes["unit"] == worst]
 
 
 def _steps(report: DeskReport, layout: Layout, causes: pd.DataFrame) -> list[Step]:

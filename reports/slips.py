@@ -215,7 +215,8 @@ def _section(hospital: str, period: str, slip: Slip) -> Iterator[str]:
         )
     span = 3 if several else 2
     yield f'</tbody><tfoot><tr><td colspan="{span}">应发合计</td>{_money(slip.total_fen)}</tr>'
-    yield "</tfoot></table><footer>金额分文不差；有疑问请向财务查询，凭工号可追到收费明细和病例。"
+    yield "</tfoot></table><footer>算式：分配额 × 个人系数 × 出勤 ÷ 同科室同系列合计；"
+    yield "其余各项按分配方案。有疑问请凭工号向财务查询，可追到收费明细和病例。"
     yield "</footer></section>"
 
 

@@ -112,7 +112,7 @@ def guessed_column(key: str, column: pd.Series[Any]) -> Column:
     """How to show a column that the layout doesn't describe: by its name and type."""
     known = next((name for end, name in _ENDINGS.items() if key.endswith(end)), "")
     if known:
-        chosen = Column(key, key, known, width=16)
+        chosen = Column(key, key.removesuffix("_fen"), known, width=16)
     elif pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(
         column.dtype
     ):

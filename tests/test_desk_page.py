@@ -147,6 +147,8 @@ def test_an_edition_holds_its_own_department_only(
     assert column_of(data["numbers"]["surplus_fen"], len(own)).sum() == own["surplus_fen"].sum()
     assert set(data["causes"]["department"]["words"]) == {department}
     assert "全院" not in held
+    assert data["whole"] == DEPARTMENTS[department]
+    assert data["title"].startswith(DEPARTMENTS[department])
 
 
 def test_an_edition_of_nobody_is_refused(report: DeskReport) -> None:

@@ -85,6 +85,7 @@ def test_the_next_run_pays_it_and_holds_its_hash(folder: Path, sheet: Path, tmp_
     assert pay.loc["100001", "taxable_fen"] == 1204752
     assert pay.loc["100002", "total_fen"] == 689246
     assert pay.loc["100003", "total_fen"] == 619515
+    assert "二次" not in pay.loc["100003", "words"]
     assert pay.loc["100002", "words"].endswith(
         "二次分配：首次 6,392.45 + 调整 500.01 = 6,892.46（夜班多）"
     )
@@ -121,6 +122,19 @@ def test_an_outdated_one_is_not_paid_and_told(folder: Path, sheet: Path, tmp_pat
     assert "首次分配已变" in last["message"]
     people = month.allocation.staff_pay
     assert not people["words"].str.contains("二次").any()
+
+
+def test_a_file_put_there_by_hand_is_told(folder: Path, sheet: Path) -> None:
+    place = folder / "inputs" / PERIOD / "second"
+    place.mkdir()
+    (place / "科室-D101.xlsx").write_bytes(sheet.read_bytes())
+    (place / "~$科室-D101.xlsx").write_bytes(b"lock")
+    (place / "D201.csv").write_text("乱", encoding="utf-8")
+    month = compute_month(open_workspace(folder), PERIOD, lambda _: None)
+    assert month.second is not None
+    assert month.second.told["status"].tolist() == ["outdated", "outdated"]
+    assert "缺少这一列" in month.second.told["message"].iloc[0]
+    assert "pay import" in month.second.told["message"].iloc[1]
 
 
 FAULTS = {

@@ -9,14 +9,20 @@ from html import unescape
 from pathlib import Path
 
 import openpyxl
+import pandas as pd
 import pytest
 from pay_cases import BEFORE, PERIOD, two_months
+from plan_month import BASE, rich_inputs, settled
+from test_allocation_hospital import make_plan
+from test_plan_flow import PLANS
 
 from drg_engine.cli import app
 from drg_engine.errors import WorkspaceError
 from drg_engine.pay_command import Written, write_pay
 from drg_engine.pay_month import previous_period
+from drg_engine.pay_second import first_shares
 from drg_engine.pay_slips import slips_of
+from performance import DrgSurplus, allocate
 
 
 @pytest.fixture(scope="module")
@@ -277,3 +283,30 @@ def test_a_month_without_a_plan(tmp_path: Path) -> None:
 def test_months() -> None:
     assert previous_period("2026-01") == "2025-12"
     assert previous_period("2026-12") == "2026-11"
+
+
+EVERY_PLAN = [name for name in PLANS if name != "staff"]
+
+
+@pytest.mark.parametrize("name", EVERY_PLAN)
+def test_what_slips_list_is_the_pay_under_every_plan(
+    name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Parts and single items come to every person's total; posts to every department's money."""
+    folder = tmp_path_factory.getbasetemp() / "pay-rich"
+    inputs = rich_inputs(folder)
+    plan = make_plan(BASE | PLANS[name])
+    settlement, transferred, died = settled()
+    surplus = DrgSurplus.from_settlement(
+        settlement, plan.model.drg, transferred=transferred, died=died
+    )
+    made = allocate(plan, inputs, surplus)
+    items = made.single_items
+    own = items[(items["status"] == "paid") & (items["staff_id"] != "")]
+    listed = pd.concat([made.staff_parts, own])[["staff_id", "amount_fen"]]
+    sums = listed.groupby("staff_id")["amount_fen"].sum()
+    totals = made.person_pay.set_index("staff_id")["total_fen"]
+    assert totals[totals != 0].to_dict() == sums[sums != 0].to_dict()
+    first = first_shares(made.staff_pay).groupby(["department", "series"])["first_fen"].sum()
+    pools = made.department_pools.set_index(["department", "series"])["staff_fen"]
+    assert first[first != 0].to_dict() == pools[pools != 0].to_dict()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from drg_engine.payment import MISSING_FEN, Coded, PaymentColumns
 from drg_engine.policy import Policy, load_policy
@@ -74,6 +76,35 @@ def regional_cases(scheme: Scheme, n: int, seed: int = 20261122) -> PaymentColum
             "fee_tcm": share(0.3),
         },
     )  # fmt: skip
+
+
+def written(cases: PaymentColumns, path: Path) -> Path:
+    """The same cases as a Parquet file of grouped cases, as `settle` and `simulate` start from."""
+
+    def texts(label: Coded) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(pa.array(label.codes), pa.array(list(label.names)))
+
+    def fen(amounts: np.ndarray[Any, Any]) -> pa.Array:
+        return pa.array(amounts, mask=amounts == MISSING_FEN)
+
+    drg = Coded(np.where(cases.status == 0, cases.drg, -1).astype(np.int32), cases.drg_codes)
+    columns = {
+        "case_id": cases.case_id,
+        "drg": texts(drg).fill_null("0000"),
+        "weight": pa.array(cases.weight, from_pandas=True),
+        "insurance": texts(cases.insurance),
+        "hospital": texts(cases.hospital),
+        "hospital_level": pa.array(cases.level),
+        "los": pa.array(cases.los),
+        "admission_date": pa.array(cases.admission_date),
+        "discharge_date": pa.array(cases.discharge_date),
+        **{name: texts(label) for name, label in cases.labels.items()},
+        "total_charges_fen": fen(cases.charges),
+        "cost_fen": fen(cases.cost),
+        **{f"{name}_fen": fen(amounts) for name, amounts in cases.amounts.items()},
+    }
+    pq.write_table(pa.table(columns), path)
+    return path
 
 
 def every_rule(scheme: Scheme) -> Policy:

@@ -8,7 +8,7 @@ import numpy as np
 
 from drg_engine._jit import kernel
 
-__all__ = ["add_sides", "number_keys"]
+__all__ = ["add_by_code", "add_sides", "number_keys"]
 
 
 @kernel
@@ -52,3 +52,10 @@ def add_sides(
             counted[side, place] += 1
         if row[side, place] < 0 or (counted[side, place] == 1 and not back[i]):
             row[side, place] = i
+
+
+@kernel
+def add_by_code(codes: Any, values: Any, sums: Any) -> None:
+    """Add whole numbers (n,) up by their codes int64 (n,) into sums int64."""
+    for i in range(codes.size):
+        sums[codes[i]] += values[i]

@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from drg_engine._kernels_codes import hash_ids
-from drg_engine._kernels_settlements import add_sides, number_keys
+from drg_engine._kernels_settlements import add_by_code, add_sides, number_keys
 from drg_engine.codes import text_buffers
 from drg_engine.settlement_files import AMOUNTS, Settlements
 
@@ -284,5 +284,5 @@ def _summary(
 def _sums(codes: Ints, values: npt.NDArray[Any], count: int) -> Ints:
     """Exact sums int64 (count,) of whole numbers by code."""
     found = np.zeros(count, dtype=np.int64)
-    np.add.at(found, codes, values.astype(np.int64))
+    add_by_code(codes, values.astype(np.int64), found)
     return found

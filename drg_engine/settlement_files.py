@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -134,18 +134,35 @@ def _part(
         original = _text(table, headings["original_id"])
         undone = pa.array(back & np.asarray(pc.not_equal(original, "")))
         ids = pc.if_else(undone, original, own)
-    keep = ~ledger.out
-    mask = pa.array(keep)
-    texts = {
-        name: _text(table, headings[name]).filter(mask).dictionary_encode()
-        for name in TEXTS
-        if name in headings
-    }
-    kept = {name: values[keep] for name, values in amounts.items()}
-    return _Part(
-        ids.filter(mask), part.rows[keep], kept, texts, days[keep], back[keep],
-        int((turned & keep).sum()), ledger.rejects(()),
+    texts = {name: _category(table, headings[name]) for name in TEXTS if name in headings}
+    whole = _Part(
+        ids, part.rows, amounts, texts, days, back, int((turned & ~ledger.out).sum()),
+        ledger.rejects(()),
     )  # fmt: skip
+    return _kept(whole, ~ledger.out) if ledger.out.any() else whole
+
+
+def _kept(part: _Part, keep: Mask) -> _Part:
+    """The rows that stay in."""
+    mask = pa.array(keep)
+    return replace(
+        part,
+        ids=part.ids.filter(mask),
+        rows=part.rows[keep],
+        amounts={name: values[keep] for name, values in part.amounts.items()},
+        texts={name: text.filter(mask) for name, text in part.texts.items()},
+        days=part.days[keep],
+        back=part.back[keep],
+    )
+
+
+def _category(table: pa.Table, heading: str) -> pa.DictionaryArray:
+    """A column of few texts as a dictionary; each distinct text is trimmed once."""
+    coded = one_array(table[heading]).cast(pa.string()).fill_null("").dictionary_encode()
+    trimmed = pc.utf8_trim_whitespace(coded.dictionary)
+    if trimmed.equals(coded.dictionary):
+        return coded
+    return trimmed.take(coded.indices).dictionary_encode()
 
 
 def _text(table: pa.Table, heading: str) -> pa.Array:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import platform
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +61,47 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 SHOWN: pytest.StashKey[list[Shown]] = pytest.StashKey()
+
+
+_LAUNCH = """
+import json, os, subprocess, sys, time
+begun = time.perf_counter()
+process = subprocess.Popen(sys.argv[2:])
+_, status, usage = os.wait4(process.pid, 0)
+seconds, used = time.perf_counter() - begun, usage.ru_utime + usage.ru_stime
+ended = os.waitstatus_to_exitcode(status)
+json.dump([seconds, used, usage.ru_maxrss / 1024, ended], open(sys.argv[1], "w"))
+"""
+
+
+class Measured(NamedTuple):
+    """What a process took: seconds, processor seconds, peak memory (MiB), and what it said."""
+
+    seconds: float
+    processor: float
+    peak: float
+    said: str
+
+
+def measured(command: Sequence[str]) -> Measured:
+    """Run a command, which must succeed, as the child of a small process of its own.
+
+    A process's peak memory counts that of the process it came from, up to its beginning; this one
+    may be large by what was measured before.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        note = Path(folder) / "measured.json"
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", _LAUNCH, str(note), *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
+        )
+        seconds, processor, peak, ended = json.loads(note.read_text())
+    assert ended == 0, done.stdout
+    return Measured(seconds, processor, peak, done.stdout)
 
 
 @pytest.fixture

@@ -82,7 +82,8 @@ def written(cases: PaymentColumns, path: Path) -> Path:
     """The same cases as a Parquet file of grouped cases, as `settle` and `simulate` start from."""
 
     def texts(label: Coded) -> pa.DictionaryArray:
-        return pa.DictionaryArray.from_arrays(pa.array(label.codes), pa.array(list(label.names)))
+        codes = pa.array(label.codes, mask=label.codes < 0)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(list(label.names)))
 
     def fen(amounts: np.ndarray[Any, Any]) -> pa.Array:
         return pa.array(amounts, mask=amounts == MISSING_FEN)
@@ -90,7 +91,7 @@ def written(cases: PaymentColumns, path: Path) -> Path:
     drg = Coded(np.where(cases.status == 0, cases.drg, -1).astype(np.int32), cases.drg_codes)
     columns = {
         "case_id": cases.case_id,
-        "drg": texts(drg).fill_null("0000"),
+        "drg": texts(drg).cast(pa.string()).fill_null("0000"),
         "weight": pa.array(cases.weight, from_pandas=True),
         "insurance": texts(cases.insurance),
         "hospital": texts(cases.hospital),

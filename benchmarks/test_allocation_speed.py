@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from charge_lines import month_of, month_plan, write_lines, write_tables
-from conftest import MILLION, best
+from conftest import MILLION, best, measured
 
 from performance import Allocation, allocate
 
@@ -56,8 +55,7 @@ def _process(folder: Path, path: Path, personal: str) -> tuple[float, float, int
     """Seconds of the allocation, peak memory (MiB) and fen paid, in a process of its own."""
     here = str(Path(__file__).resolve().parent)
     command = [sys.executable, "-c", _WHOLE, here, str(folder), str(path), personal]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    seconds, peak, paid = json.loads(done.stdout)
+    seconds, peak, paid = json.loads(measured(command).said.splitlines()[-1])
     return float(seconds), float(peak), int(paid)
 
 

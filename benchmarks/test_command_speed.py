@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from conftest import COLUMNS, MILLION, SCHEME, best
+from conftest import COLUMNS, MILLION, SCHEME, best, measured
 
 TEN = 10
 SAME_PEAK = 1.1
@@ -27,14 +24,8 @@ _READ = (
 
 def _process(arguments: Sequence[str]) -> tuple[float, float]:
     """Seconds and peak memory (MiB) of one Python process; it must succeed."""
-    command = [sys.executable, *arguments]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, command
-    return seconds, usage.ru_maxrss / 1024
+    found = measured([sys.executable, *arguments])
+    return found.seconds, found.peak
 
 
 def _run(arguments: Sequence[str]) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from conftest import MILLION, best
+from conftest import MILLION, best, measured
 
 _LACKING, _WRONG = 20, 30
 
@@ -50,17 +49,8 @@ def _side(path: Path, order: np.ndarray[Any, Any], wrong: int) -> Path:
 def _reconcile(pair: tuple[Path, Path], out: Path) -> tuple[float, float]:
     """Seconds and peak memory (MiB) of the command."""
     command = [sys.executable, "-m", "drg_engine.cli", "reconcile", "settlements"]
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, *map(str, pair), "--out", str(out)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return seconds, usage.ru_maxrss / 1024
+    found = measured([*command, *map(str, pair), "--out", str(out)])
+    return found.seconds, found.peak
 
 
 def test_reconcile_a_million(benchmark: Any, tmp_path: Path, show: Any) -> None:

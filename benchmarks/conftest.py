@@ -193,6 +193,26 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         write_page(session.config.stash[SHOWN])
 
 
+def _kept_lines(shown: list[Shown]) -> list[str]:
+    """The lines of this run; those of tests that it left out stay as they were, in their places."""
+    fresh: dict[str, list[str]] = {}
+    for one in shown:
+        line = f"| {one.what} | {one.bar} | {one.measured} | `{one.test}` |"
+        fresh.setdefault(one.test, []).append(line)
+    page = HERE / "README.md"
+    old = page.read_text(encoding="utf-8").splitlines() if page.is_file() else []
+    kept: list[str] = []
+    for line in (line for line in old if line.endswith("` |")):
+        test = line.rsplit("`", 2)[1]
+        kept += fresh.pop(test, []) if test in fresh else [line] * (test not in kept_tests(shown))
+    return kept + [line for lines in fresh.values() for line in lines]
+
+
+def kept_tests(shown: list[Shown]) -> set[str]:
+    """Tests that this run measured."""
+    return {one.test for one in shown}
+
+
 def write_page(shown: list[Shown]) -> None:
     """Write benchmarks/README.md from what was shown."""
     import numba
@@ -219,7 +239,7 @@ def write_page(shown: list[Shown]) -> None:
         "",
         "| 测什么 what | 要求 bar | 实测 measured | 测试 test |",
         "|---|---|---|---|",
-        *(f"| {one.what} | {one.bar} | {one.measured} | `{one.test}` |" for one in shown),
+        *_kept_lines(shown),
         "",
     ]
     (HERE / "README.md").write_text("\n".join(lines), encoding="utf-8")

@@ -99,10 +99,9 @@ def test_settle_ten_million(
     """10,000,000 cases with cap and readmissions, from Parquet to Parquet and tables.
 
     Linear within 10 %: ten million take at most 1.1 times ten times a million.  Shown beside it,
-    the start of the program left out: the processor time of each case from the 1st to the 10th million,
-    (t10 − t1) / 9, against that from the 1st to the 3rd, (t3 − t1) / 2.  Processor
-    time, so that whoever else is on the machine does not count; differences, so that the start
-    of the program does not; the least of several runs of each, as the machine is never quite idle.
+    with the start of the program left out: the time of each case from the 1st to the 10th million,
+    (t10 − t1) / 9, against that from the 1st to the 3rd, (t3 − t1) / 2.  Processor time, so that
+    whoever else is on the machine does not count; the least of several runs of each.
     """
     one = min(_settle(region, 1, tmp_path / f"one{at}")[0] for at in range(4))
     few, few_peak = min(_settle(region, FEW, tmp_path / f"few{at}") for at in range(3))

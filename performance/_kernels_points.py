@@ -15,6 +15,7 @@ _MIX = 0x9E3779B97F4A7C15 >> 1
 _STEP = 10_000
 _WHOLE = 10**10
 _HALF = 10**5
+_MOST = 9e18
 
 
 @kernel
@@ -175,16 +176,26 @@ def add_persons(
                 continue
             amount = abs(quantity[i])
             sign = 1 if quantity[i] > 0 else -1
-            upper = amount // _HALF
-            lower = amount - upper * _HALF
-            high = rate // _WHOLE
-            low = rate - high * _WHOLE
-            first = upper * low
-            carried = first // _HALF
-            rest = (first - carried * _HALF) * _HALF + lower * low
-            more = rest // _WHOLE
-            whole = sign * (amount * high + carried + more)
-            left = held[person, unit, 1] + sign * (rest - more * _WHOLE)
-            over = left // _WHOLE
-            held[person, unit, 0] += whole + over
+            if amount * float(rate) < _MOST:
+                product = amount * rate
+                whole = product // _WHOLE
+                rest = product - whole * _WHOLE
+            else:
+                upper = amount // _HALF
+                lower = amount - upper * _HALF
+                high = rate // _WHOLE
+                low = rate - high * _WHOLE
+                first = upper * low
+                carried = first // _HALF
+                small = (first - carried * _HALF) * _HALF + lower * low
+                more = small // _WHOLE
+                whole = amount * high + carried + more
+                rest = small - more * _WHOLE
+            left = held[person, unit, 1] + sign * rest
+            over = 0
+            if left >= _WHOLE:
+                over = 1
+            elif left < 0:
+                over = -1
+            held[person, unit, 0] += sign * whole + over
             held[person, unit, 1] = left - over * _WHOLE

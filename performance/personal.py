@@ -7,6 +7,8 @@ Kept while lines are summed, in bounded memory: a person's points in a unit are 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,7 +17,7 @@ from drg_engine.errors import AllocationError
 from performance._kernels_points import add_persons
 from performance.cells import Ground
 from performance.measures import modified_points
-from performance.points import Rules, parts_with_unknown, taken_elsewhere
+from performance.points import Rules, day_applies, elsewhere_table, parts_with_unknown
 from performance.products import rates_of
 from performance.shares import TO_ORDER, TO_SELF
 from performance.table_list import ROLES
@@ -32,6 +34,27 @@ _WHOLE = 10**10
 _COLUMNS = 1 + 2 * len(ROLES)
 
 
+@dataclass(frozen=True)
+class _ItemFacts:
+    """What is asked of items (n,) for every chunk of lines."""
+
+    order_coefficient_e4: Ints
+    execution_coefficient_e4: Ints
+    day_on_order: npt.NDArray[np.bool_]
+    day_on_execution: npt.NDArray[np.bool_]
+    elsewhere: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, items: pd.DataFrame, rules: Rules) -> _ItemFacts:
+        return cls(
+            items["order_coefficient_e4"].to_numpy(dtype=np.int64),
+            items["execution_coefficient_e4"].to_numpy(dtype=np.int64),
+            day_applies(items, rules, "order"),
+            day_applies(items, rules, "execution"),
+            elsewhere_table(items, rules),
+        )
+
+
 class PersonalPoints:
     """Points by person and unit out of charge lines; give :meth:`add` to ``aggregate``."""
 
@@ -42,6 +65,7 @@ class PersonalPoints:
         units = pd.Index(ground.departments["department"])
         self._series = np.asarray(series, dtype=np.int64)
         self._home = np.asarray(units.get_indexer(pd.Index(staff["department"])), dtype=np.int64)
+        self._facts = _ItemFacts.of(ground.items, rules)
         self._held = np.zeros((len(staff), len(units), 2), dtype=np.int64)
         self._used = 0
         self._rates = np.empty((0, _COLUMNS), dtype=np.int64)
@@ -81,31 +105,28 @@ class PersonalPoints:
 
     def _rate(self, cells: dict[str, Ints]) -> Ints:
         """Points per unit (10**-12) of cells: ordering, executing to the one unit and the other."""
-        items, rules = self._ground.items, self._rules
-        names = items["item_class"].to_numpy(dtype=object)
+        items, rules, facts = self._ground.items, self._rules, self._facts
         item, modifiers = cells["item"], self._ground.sessions.modifiers
         series = (*ROLES, "")
         cut = modified_points(items, item, cells["modifier"], modifiers, series)
-        day = {}
-        for what in ("order", "execution"):
-            known = {name: rules.factors.counts(what, name) for name in set(names)}
-            applies = np.array([known[name] for name in names], dtype=bool)[item]
-            day[what] = np.where(applies, cells["factor_e4"], _ONE)[cut.row]
+        factor_e4 = cells["factor_e4"]
+        by_order = np.where(facts.day_on_order[item], factor_e4, _ONE)[cut.row]
+        by_execution = np.where(facts.day_on_execution[item], factor_e4, _ONE)[cut.row]
         whole = np.zeros((len(cut.row), _COLUMNS), dtype=np.int64)
-        order = items["order_coefficient_e4"].to_numpy(dtype=np.int64)[item[cut.row]]
+        order = facts.order_coefficient_e4[item[cut.row]]
         points = cut.points_e4[:, series.index(rules.order_series)]
-        whole[:, 0] = rates_of(points, order * _ONE * day["order"] * cut.factor_e4)
+        whole[:, 0] = rates_of(points, order * _ONE * by_order * cut.factor_e4)
         found = rules.shares.rules(cells["execution"], item, cells["segment"])[cut.row]
         start, role, to, share, _ = parts_with_unknown(rules.shares)
-        coefficient = items["execution_coefficient_e4"].to_numpy(dtype=np.int64)[item[cut.row]]
-        factor = coefficient * day["execution"] * cut.factor_e4
+        coefficient = facts.execution_coefficient_e4[item[cut.row]]
+        factor = coefficient * by_execution * cut.factor_e4
         rule = np.where(found < 0, len(start) - 2, found)
         for step in range(int(np.diff(start)[rule].max(initial=0))):
             there = np.flatnonzero(np.diff(start)[rule] > step)
             part = start[rule[there]] + step
             kept = (role[part] < len(ROLES)) & ((to[part] == TO_SELF) | (to[part] == TO_ORDER))
             there, part = there[kept], part[kept]
-            lost = taken_elsewhere(items, item[cut.row[there]], role[part][:, None], rules)[:, 0]
+            lost = facts.elsewhere[item[cut.row[there]], role[part]]
             used = np.where(lost, 0, share[part])
             column = 1 + role[part] + len(ROLES) * (to[part] == TO_ORDER)
             worth = rates_of(cut.points_e4[there, role[part]], factor[there] * used)

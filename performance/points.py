@@ -38,11 +38,12 @@ __all__ = [
     "OtherPoints",
     "Points",
     "Rules",
+    "day_applies",
+    "elsewhere_table",
     "joined_points",
     "parts_with_unknown",
     "points_of",
     "rate_parts",
-    "taken_elsewhere",
 ]
 
 Ints = npt.NDArray[np.int64]
@@ -161,9 +162,14 @@ _CELL_COLUMNS = (
 
 def _day_factor(cells: Cells, items: pd.DataFrame, rules: Rules, what: str) -> Ints:
     """Coefficient of each cell's day, 1 where it does not apply."""
+    applies = np.append(day_applies(items, rules, what), False)
+    return np.where(applies[cells.item], cells.factor_e4, _ONE)
+
+
+def day_applies(items: pd.DataFrame, rules: Rules, what: str) -> npt.NDArray[np.bool_]:
+    """Items (n,) whose ``order`` or ``execution`` points the day's coefficient changes."""
     known = {name: rules.factors.counts(what, name) for name in items["item_class"].unique()}
-    applies = items["item_class"].map(known).to_numpy(dtype=bool)
-    return np.where(np.append(applies, False)[cells.item], cells.factor_e4, _ONE)
+    return np.asarray(items["item_class"].map(known).to_numpy(dtype=bool))
 
 
 def _order_side(cells: Cells, items: pd.DataFrame, rules: Rules) -> SideRows:
@@ -228,7 +234,7 @@ def _executed(grouped: Grouped, cells: Cells, items: pd.DataFrame, rules: Rules)
     place = np.where(there, place, 0)
     own = cut.points_e4[np.arange(len(row))[:, None], role[place]]
     used = np.where(there, share[place], 0)
-    used[taken_elsewhere(items, item[row], role[place], rules)] = 0
+    used[elsewhere_table(items, rules)[item[row][:, None], role[place]]] = 0
     single = coefficient[item[row]] * day[row] * cut.factor_e4
     factor = single[:, None] * used
     quantity = grouped.quantity[row]
@@ -267,17 +273,15 @@ def parts_with_unknown(shares: Shares) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     return np.append(start, start[-1] + 1), columns[0], columns[1], columns[2], columns[3]
 
 
-def taken_elsewhere(
-    items: pd.DataFrame, item: Ints, role: Ints, rules: Rules
-) -> npt.NDArray[np.bool_]:
-    """Parts (n, k) whose points come from operations or nursing workload instead."""
+def elsewhere_table(items: pd.DataFrame, rules: Rules) -> npt.NDArray[np.bool_]:
+    """Items (n, series) whose points come from operations or nursing workload instead."""
     names = items["item_class"].to_numpy(dtype=object)
     table = np.zeros((len(items), len(SERIES_NAMES)), dtype=bool)
     for series, classes in rules.instead.items():
         chosen = np.isin(names, list(classes))
         columns = slice(0, len(ROLES)) if series == "*" else SERIES_NAMES.index(series)
         table[chosen, columns] = True
-    return np.asarray(table[item[:, None], role])
+    return table
 
 
 def _uncovered_rows(

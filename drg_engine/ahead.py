@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["ahead", "behind"]
+__all__ = ["ahead", "begun", "behind"]
 
 T = TypeVar("T")
 
@@ -31,6 +31,18 @@ def ahead(parts: Iterator[T], depth: int = 1) -> Iterator[T]:
             pool.shutdown(wait=True, cancel_futures=True)
 
     return given()
+
+
+def begun(works: Iterable[Callable[[], T]]) -> Callable[[], list[T]]:
+    """Begin pieces of work, each in a thread of its own; the function given waits for the results.
+
+    It raises the first error among them.
+    """
+    listed = list(works)
+    pool = ThreadPoolExecutor(max_workers=max(1, len(listed)))
+    coming = [pool.submit(work) for work in listed]
+    pool.shutdown(wait=False)
+    return lambda: [future.result() for future in coming]
 
 
 @contextmanager

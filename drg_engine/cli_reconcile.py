@@ -32,10 +32,13 @@ def settlements(
 ) -> None:
     """两端结算逐笔核对：按险种、经办机构、清算类别平或不平，每笔差异的类别与处理办法。"""
     gc.disable()  # one pass over two files leaves no circles of objects worth looking for
+    from drg_engine.settlement_files import begin_reading
+
+    reading = begin_reading((hospital, bureau), (hospital_mapping, bureau_mapping))
+    # Loaded while the files are being read.
     from drg_engine.reconcile_command import settlements_and_show
 
-    mappings = (hospital_mapping, bureau_mapping)
-    settlements_and_show(hospital, bureau, out, tolerance, mappings, unmask=unmask)
+    settlements_and_show(reading, out, tolerance, unmask=unmask)
 
 
 @reconcile_app.command("months")

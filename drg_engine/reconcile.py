@@ -14,6 +14,7 @@ Decisions where the specification leaves room:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from drg_engine._jit import run_together
 from drg_engine._kernels_codes import hash_ids
-from drg_engine._kernels_settlements import add_by_code, add_sides, number_keys
+from drg_engine._kernels_settlements import add_by_code, count_rows, name_causes, number_keys
 from drg_engine.codes import text_buffers
 from drg_engine.settlement_files import AMOUNTS, Settlements
 
@@ -81,17 +83,16 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Joined:
-    """Sums int64 (2, fields, ids), counts int32 (2, ids), first rows int64 (2, ids)."""
+    """Both sides by settlement.
+
+    sums: int64 (2, fields, ids) fen.  net: int32 (2, ids), settlements less those undone.  undone:
+    bool (2, ids).  row: int32 (2, ids), the first row, -1 where there is none.
+    """
 
     sums: Ints
-    counted: npt.NDArray[np.int32]
-    undone: npt.NDArray[np.int32]
-    row: Ints
-
-    @property
-    def net(self) -> Ints:
-        """Settlements of each side less those undone, (2, ids)."""
-        return (self.counted - self.undone).astype(np.int64)
+    net: npt.NDArray[np.int32]
+    undone: Mask
+    row: npt.NDArray[np.int32]
 
 
 def reconcile(
@@ -113,25 +114,27 @@ def reconcile(
 
 def _join(hospital: Settlements, bureau: Settlements, fields: tuple[str, ...]) -> _Joined:
     sides = (hospital, bureau)
-    keys = np.concatenate([_keys(side.ids) for side in sides])
-    size = 1 << max(4, int(keys.size * 2).bit_length())
-    places = np.empty(keys.size, dtype=np.int64)
-    first = np.empty(keys.size, dtype=np.int64)
-    found = number_keys(keys, np.full(size, -1, dtype=np.int64), places, first)
+    keys = np.concatenate(run_together(partial(_keys, side.ids) for side in sides))
+    slots = np.zeros(1 << max(4, int(keys.size * 2).bit_length()), dtype=np.int32)
+    places = np.empty(keys.size, dtype=np.int32)
+    found = number_keys(keys, slots, np.empty(keys.size, dtype=np.uint64), places)
     joined = _Joined(
         np.zeros((2, len(fields), found), dtype=np.int64),
         np.zeros((2, found), dtype=np.int32),
-        np.zeros((2, found), dtype=np.int32),
-        np.full((2, found), -1, dtype=np.int64),
+        np.zeros((2, found), dtype=np.bool_),
+        np.full((2, found), -1, dtype=np.int32),
     )
-    start = 0
-    for number, side in enumerate(sides):
-        amounts = np.stack([side.amounts[name] for name in fields])
-        at = places[start : start + side.n]
-        add_sides(
-            at, number, amounts, side.back, joined.sums, joined.counted, joined.undone, joined.row
+    at = (places[: hospital.n], places[hospital.n :])
+
+    def add(number: int) -> None:
+        side = sides[number]
+        for field, name in enumerate(fields):
+            add_by_code(at[number], side.amounts[name], joined.sums[number, field])
+        count_rows(
+            at[number], side.back, joined.net[number], joined.undone[number], joined.row[number]
         )
-        start += side.n
+
+    run_together(partial(add, number) for number in (_HOSPITAL, _BUREAU))
     return joined
 
 
@@ -176,7 +179,7 @@ def _dense(codes: Ints, most: int) -> tuple[Ints, Ints]:
     return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
 
 
-def _part_codes(side: Settlements, name: str, row: Ints) -> tuple[Ints, list[str]]:
+def _part_codes(side: Settlements, name: str, row: npt.NDArray[np.int32]) -> tuple[Ints, list[str]]:
     """A side's codes of one part of the category by id, into its words; '' where it has none."""
     if name not in side.texts or not side.n:
         return np.zeros(row.size, dtype=np.int64), [""]
@@ -187,22 +190,9 @@ def _part_codes(side: Settlements, name: str, row: Ints) -> tuple[Ints, list[str
 
 
 def _causes(joined: _Joined, codes: Ints, tolerance_fen: int) -> npt.NDArray[np.int8]:
-    net, undone = joined.net, joined.undone > 0
-    here, there = joined.row[_HOSPITAL] >= 0, joined.row[_BUREAU] >= 0
-    apart = (np.abs(joined.sums[_HOSPITAL] - joined.sums[_BUREAU]) > tolerance_fen).any(axis=0)
-    # An id that neither side counts any more is even though only one of them ever had it.
-    idle = (net[_HOSPITAL] <= 0) & (net[_BUREAU] <= 0) & ~apart
-    tests = (
-        net[_HOSPITAL] > 1,
-        net[_BUREAU] > 1,
-        here & there & undone[_BUREAU] & (net[_BUREAU] <= 0) & (net[_HOSPITAL] > 0),
-        here & there & undone[_HOSPITAL] & (net[_HOSPITAL] <= 0) & (net[_BUREAU] > 0),
-        ~here & ~idle,
-        ~there & ~idle,
-        apart,
-        here & there & (codes[_HOSPITAL] != codes[_BUREAU]) & ~idle,
-    )
-    return np.asarray(np.select(tests, range(1, len(CAUSES)), default=0), dtype=np.int8)
+    cause = np.empty(joined.net.shape[1], dtype=np.int8)
+    name_causes(joined.net, joined.undone, joined.row, joined.sums, codes, tolerance_fen, cause)
+    return cause
 
 
 def _differences(
@@ -226,7 +216,7 @@ def _differences(
             columns[f"{column}_{name}"] = words[place, part]
         row = np.append(sides[number].rows, 0)[joined.row[number, at]]
         columns[f"row_{name}"] = pd.arrays.IntegerArray(row, ~there)
-        columns[f"cases_{name}"] = joined.net[number, at]
+        columns[f"cases_{name}"] = joined.net[number, at].astype(np.int64)
         for index, field in enumerate(fields):
             columns[f"{field}_fen_{name}"] = joined.sums[number, index, at]
     for index, field in enumerate(fields):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ import pandas as pd
 import pyarrow as pa
 
 from drg_engine import __version__
-from drg_engine._jit import run_together
-from drg_engine.columns import read_mapping
 from drg_engine.console import show_table, stages
 from drg_engine.door import Rejects
 from drg_engine.errors import Fault, InputError
@@ -31,7 +28,7 @@ from drg_engine.monthly_settlements import (
 )
 from drg_engine.reconcile import CAUSES, Reconciliation, reconcile
 from drg_engine.report_tables import write_csvs
-from drg_engine.settlement_files import read_settlements, settlement_words
+from drg_engine.settlement_files import Side, settlement_words
 from drg_engine.values import date as read_date
 from reports import book as books
 
@@ -52,37 +49,31 @@ _EPOCH = dt.date(1970, 1, 1)
 
 
 def settlements_and_show(
-    hospital: Path,
-    bureau: Path,
-    out: Path,
-    tolerance: str,
-    mappings: tuple[Path | None, Path | None],
-    *,
-    unmask: bool = False,
+    reading: Callable[[], Sequence[Side]], out: Path, tolerance: str, *, unmask: bool = False
 ) -> None:
     """Reconcile two files of settlements into ``out``; raises InputError where one is unreadable.
 
-    tolerance: yuan.
+    reading: gives the hospital's and the bureau's side.  tolerance: yuan.
     """
     allowed = _tolerance(tolerance)
     with stages(3) as begin:
         begin("读取两端结算")
-        sides = run_together(
-            partial(read_settlements, path, mapping=read_mapping(mapping) if mapping else None)
-            for path, mapping in zip((hospital, bureau), mappings, strict=True)
-        )
+        files = dict(zip(("医院端", "医保端"), reading(), strict=True))
+        sides = [side.settlements for side in files.values()]
         begin("逐笔核对")
         found = reconcile(sides[0], sides[1], tolerance_fen=allowed)
         begin("写结果")
         notes = [("允许差额", f"{tolerance} 元")]
         notes += [
             (f"{title}：冲正而金额为正的行", f"{side.turned:,} 行，已按负数计")
-            for title, side in zip(("医院端", "医保端"), sides, strict=True)
+            for title, side in zip(files, sides, strict=True)
             if side.turned
         ]
         tables = _reconciliation_tables(found) | {
             "rejects": reject_lines([side.rejects for side in sides]),
-            "made_from": made_from({"医院端": hospital, "医保端": bureau}, notes),
+            "made_from": _made_from(
+                {title: (side.path.name, side.sha256) for title, side in files.items()}, notes
+            ),
         }
         figures = {
             "cases": int(found.cause.size),
@@ -299,8 +290,14 @@ def reject_lines(many: Sequence[Rejects]) -> pd.DataFrame:
 
 def made_from(files: Mapping[str, Path], notes: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """What made a report: version, input files with their hashes, options."""
+    return _made_from({k: (path.name, file_sha256(path)) for k, path in files.items()}, notes)
+
+
+def _made_from(
+    files: Mapping[str, tuple[str, str]], notes: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
     rows = [("程序", "drg-engine", __version__)]
-    rows += [("输入", title, f"{path.name}　{file_sha256(path)}") for title, path in files.items()]
+    rows += [("输入", title, f"{name}　{sha256}") for title, (name, sha256) in files.items()]
     rows += [("选项", name, text) for name, text in notes]
     return pd.DataFrame(rows, columns=["section", "name", "content"])
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,26 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from drg_engine.columns import CaseFormat, find_columns
+from drg_engine.ahead import begun
+from drg_engine.columns import CaseFormat, find_columns, read_mapping
 from drg_engine.csv_files import open_csv
 from drg_engine.door import Ledger, Rejects, one_array, read_column, read_money
 from drg_engine.errors import Fault, InputError
+from drg_engine.files import file_sha256
 from drg_engine.readers import open_table
 from drg_engine.text_tables import TextPart, TextTable
 from drg_engine.values import date as read_date
 
-__all__ = ["AMOUNTS", "NO_DAY", "TEXTS", "Settlements", "read_settlements", "settlement_words"]
+__all__ = [
+    "AMOUNTS",
+    "NO_DAY",
+    "TEXTS",
+    "Settlements",
+    "Side",
+    "begin_reading",
+    "read_settlements",
+    "settlement_words",
+]
 
 AMOUNTS = ("charges", "fund", "account", "personal", "cash", "paid")
 """Amounts a settlement may have; the first three always."""
@@ -66,6 +78,32 @@ class Settlements:
     def n(self) -> int:
         """Settlements that could be read."""
         return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """A side's file, its hash and what stands in it."""
+
+    path: Path
+    sha256: str
+    settlements: Settlements
+
+
+def begin_reading(
+    paths: Sequence[Path], mappings: Sequence[Path | None]
+) -> Callable[[], list[Side]]:
+    """Begin to read files of settlements, each in a thread of its own; call it for the sides.
+
+    What else a command needs may be loaded meanwhile.  The call raises InputError where a file is
+    unreadable.
+    """
+
+    def side(path: Path, mapping: Path | None) -> Side:
+        own = read_mapping(mapping) if mapping else None
+        settlements = read_settlements(path, mapping=own)
+        return Side(path, file_sha256(path), settlements)
+
+    return begun(partial(side, *pair) for pair in zip(paths, mappings, strict=True))
 
 
 def settlement_words() -> dict[str, Any]:

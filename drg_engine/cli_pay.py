@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from drg_engine.cli_options import Folder, LedgerUrl, Period
+
 __all__ = ["pay_app"]
 
 
@@ -30,20 +32,13 @@ pay_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_Folder = Annotated[Path, typer.Argument(help="工作区文件夹。")]
-_Period = Annotated[str, typer.Argument(help="月份，如 2026-10。")]
-_Url = Annotated[
-    str | None,
-    typer.Option("--ledger", help="账本的数据库地址；不写依 DRG_ENGINE_LEDGER 或 hospital.toml。"),
-]
-
 
 @pay_app.command("write")
 def write(
-    folder: _Folder,
-    period: _Period,
+    folder: Folder,
+    period: Period,
     out: Annotated[Path, typer.Option(help="结果文件夹：新的、空的，或上次发放的。")],
-    ledger: _Url = None,
+    ledger: LedgerUrl = None,
 ) -> None:
     """写出一个月的全部：绩效分配工作簿、每科室一份（含二次分配表）、工资条、工资单。"""
     from drg_engine.pay_command import write_and_show
@@ -53,10 +48,10 @@ def write(
 
 @pay_app.command("import")
 def import_(
-    folder: _Folder,
-    period: _Period,
+    folder: Folder,
+    period: Period,
     files: Annotated[list[Path], typer.Argument(help="科室交回的工作簿（或 CSV），可以几个。")],
-    ledger: _Url = None,
+    ledger: LedgerUrl = None,
 ) -> None:
     """收回二次分配：逐行核对，无误的存入 inputs/月份/second，下次运行采用。"""
     from drg_engine.pay_command import hand_in_and_show
@@ -65,7 +60,7 @@ def import_(
 
 
 @pay_app.command("status")
-def status(folder: _Folder, period: _Period, ledger: _Url = None) -> None:
+def status(folder: Folder, period: Period, ledger: LedgerUrl = None) -> None:
     """哪些科室交回了二次分配，是否采用。"""
     from drg_engine.pay_command import status_and_show
 

@@ -13,12 +13,12 @@ from drg_engine.files import file_sha256
 from drg_engine.grouping import REASON_WORDS, SEVERITIES, STATUS
 from drg_engine.money import MISSING_FEN
 from drg_engine.month import Month
+from drg_engine.payment_words import INSURANCE_TITLES
 from reports import MonthReport, ReportMeta
 
 __all__ = ["month_report", "settled_cases"]
 
 _SEX = ("", "男", "女")
-_INSURANCES: Mapping[str, str] = {"310": "职工", "390": "居民", "340": "离休", "self": "自费"}
 
 
 def month_report(month: Month) -> MonthReport:
@@ -81,7 +81,7 @@ class _Names:
         )
 
     def insurances(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(insurance_name=_named(frame["insurance"], _INSURANCES))
+        return frame.assign(insurance_name=_named(frame["insurance"], INSURANCE_TITLES))
 
 
 def _named(codes: pd.Series[str], names: Mapping[str, str]) -> pd.Series[str]:

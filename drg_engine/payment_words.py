@@ -1,10 +1,14 @@
-"""The enumerations of a settlement and their Chinese words: kinds, modes and bases."""
+"""The enumerations of a settlement and their Chinese words: kinds, modes, bases, insurances."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 __all__ = [
     "BASES",
     "BASIS_TITLES",
+    "INSURANCE_TITLES",
     "KINDS",
     "KIND_TITLES",
     "MODES",
@@ -86,6 +90,10 @@ BASES = tuple(code for code, _ in _BASES)
 BASIS_TITLES = tuple(title for _, title in _BASES)
 PARTS = tuple(code for code, _ in _PARTS)
 PART_TITLES = tuple(title for _, title in _PARTS)
+INSURANCE_TITLES: Mapping[str, str] = MappingProxyType(
+    {"310": "职工", "390": "居民", "340": "离休", "self": "自费"}
+)
+"""Names of insurances by their codes in the national catalogue; ``self`` pays all alone."""
 
 
 def kind_of(code: str) -> int:

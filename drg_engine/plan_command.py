@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import typer
 
+from drg_engine import key_tables
 from drg_engine.console import show_table
 from drg_engine.errors import Fault, PlanError
 from drg_engine.files import written_aside
@@ -26,25 +26,22 @@ from performance.plan_describe import plan_schema
 __all__ = ["check", "draw", "explain", "show_list", "show_plan", "write_schema"]
 
 _EPOCH_DAYS = 719_163
+_ALWAYS = "长期"
 
 
 def show_list() -> None:
     """Print the plans that come with the engine."""
-    rows = []
-    for name in list_plans():
-        head = load_plan(name).model.plan
-        until = str(head.effective_to) if head.effective_to else "长期"
-        rows.append((name, head.title, str(head.effective_from), until, head.document))
-    show_table("分配方案", ("名称", "标题", "生效", "失效（不含）", "依据"), rows)
+    heads = [(name, load_plan(name).model.plan) for name in list_plans()]
+    known = [(name, head, head.document) for name, head in heads]
+    key_tables.show_known("分配方案", "依据", known, always=_ALWAYS)
 
 
 def show_plan(name_or_path: str, *, every: bool) -> None:
     """Print a plan's keys, those that the file states or every one, and its formulas."""
     plan = load_plan(name_or_path)
     head = plan.model.plan
-    until = f"{head.effective_to} 前" if head.effective_to else "长期"
     typer.echo(head.title)
-    typer.echo(f"文件 {plan.file}，生效 {head.effective_from} 至 {until}，指纹 {plan.hash[:16]}")
+    key_tables.show_dates(plan.file, head, plan.hash, always=_ALWAYS)
     known = describe_plan().set_index("key")
     rows = []
     for key, value in _stated(plan, every=every):
@@ -73,7 +70,7 @@ def check(path: Path, period: str | None) -> None:
             head = plan.model.plan
             fault = Fault(plan.file, "方案不在有效期内", found=period, mend="请换用当月有效的方案")
             raise PlanError(
-                f"方案有效期为 {head.effective_from} 至 {head.effective_to or '长期'}", [fault]
+                f"方案有效期为 {head.effective_from} 至 {head.effective_to or _ALWAYS}", [fault]
             )
     typer.echo(f"{plan.file}：没有错误。{plan.model.plan.title}")
     count = sum(1 for _ in _stated(plan, every=False))
@@ -107,15 +104,15 @@ def explain(key: str, plan_name: str | None) -> None:
     found = keys[(keys["key"] == plain) | keys["key"].str.startswith(f"{plain}.")]
     if not len(found):
         near = nearest(key, list(keys["key"]))
-        mend = f"是否想写 {near}？" if near else "用 drg-engine plan schema 查看各键"
-        raise PlanError("没有这个键", [Fault(key, "方案里没有这个键", mend=mend)])
+        fault = key_tables.unknown_key(key, "方案", near, "drg-engine plan schema")
+        raise PlanError("没有这个键", [fault])
     if len(found) == 1:
         row = found.iloc[0]
         words = (
             ("键", row["key"]), ("含义", row["description"]), ("单位", row["unit"]),
             ("范围", row["range"]), ("默认", row["default"]), ("出处", row["source"]),
         )  # fmt: skip
-        show_table("", ("项目", "内容"), [line for line in words if line[1]])
+        key_tables.show_key(words)
     else:
         columns = ["key", "unit", "range", "default", "description"]
         show_table("", ("键", "单位", "范围", "默认", "含义"), found[columns].to_numpy().tolist())
@@ -153,13 +150,7 @@ def _explain_formulas() -> None:
 
 def write_schema(out: Path | None) -> None:
     """Print the JSON schema of plan files, or write it to a file."""
-    text = json.dumps(plan_schema(), ensure_ascii=False, indent=2) + "\n"
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    with written_aside(out) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-    typer.echo(f"已写入 {out}")
+    key_tables.write_schema(plan_schema(), out)
 
 
 def draw(name_or_path: str, out: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
+from drg_engine import key_tables
 from drg_engine.console import show_table
 from drg_engine.errors import Fault, PolicyError
 from drg_engine.files import written_aside
@@ -29,23 +29,17 @@ _TABLES = ("一节", "若干节")
 
 def show_list() -> None:
     """Print the policies that come with the engine."""
-    rows = []
-    for name in list_policies():
-        info = load_policy(name).rules.policy
-        until = str(info.effective_to) if info.effective_to else "至今"
-        rows.append((name, info.title, str(info.effective_from), until, info.source))
-    show_table("支付政策", ("名称", "标题", "生效", "失效（不含）", "默认来源"), rows)
+    heads = [(name, load_policy(name).rules.policy) for name in list_policies()]
+    known = [(name, head, head.source) for name, head in heads]
+    key_tables.show_known("支付政策", "默认来源", known, always="至今")
 
 
 def show_policy(name_or_path: str, *, every: bool) -> None:
     """Print a policy's keys: those the file says, or every one."""
     policy = load_policy(name_or_path)
     info = policy.rules.policy
-    until = f"{info.effective_to} 前" if info.effective_to else "今"
     typer.echo(f"{policy.title}")
-    typer.echo(
-        f"文件 {policy.file}，生效 {info.effective_from} 至 {until}，指纹 {policy.hash[:16]}"
-    )
+    key_tables.show_dates(policy.file, info, policy.hash, always="今")
     _show_files(policy)
     if info.notes:
         typer.echo(info.notes)
@@ -90,7 +84,7 @@ def explain(key: str, policy_name: str | None) -> None:
             ("单位", info.unit), ("范围", info.range), ("默认", info.default),
             ("影响支付金额", "是" if info.pays else "否（只作标注）"),
         ]  # fmt: skip
-        show_table("", ("项目", "内容"), [row for row in rows if row[1]])
+        key_tables.show_key(rows)
     else:
         rows_of = [
             (i.key, i.title, i.unit, i.range, i.default, i.description)
@@ -104,13 +98,7 @@ def explain(key: str, policy_name: str | None) -> None:
 
 def write_schema(out: Path | None) -> None:
     """Print the JSON schema of policy files, or write it to a file."""
-    text = json.dumps(policy_schema(), ensure_ascii=False, indent=2) + "\n"
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    with written_aside(out) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-    typer.echo(f"已写入 {out}")
+    key_tables.write_schema(policy_schema(), out)
 
 
 def write_page(out: Path, names: Sequence[str]) -> None:
@@ -149,8 +137,9 @@ def _keys(key: str) -> list[KeyInfo]:
     if same:
         return same
     near = difflib.get_close_matches(pattern, list(known), 1, 0.4)
-    mend = f"是否想写 {near[0]}？" if near else "用 drg-engine policy show --all 查看各键"
-    raise PolicyError("没有这个键", [Fault(key, "政策里没有这个键", mend=mend)])
+    like = near[0] if near else None
+    fault = key_tables.unknown_key(key, "政策", like, "drg-engine policy show --all")
+    raise PolicyError("没有这个键", [fault])
 
 
 def _show_values(policy: Policy, key: str, found: list[KeyInfo]) -> None:

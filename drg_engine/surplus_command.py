@@ -29,6 +29,7 @@ from drg_engine.desk_tables import Desk, desk_tables, previous_periods
 from drg_engine.errors import Fault, InputError
 from drg_engine.files import file_sha256
 from drg_engine.money import format_fen
+from drg_engine.payment_words import INSURANCE_TITLES
 from drg_engine.report_tables import write_csvs
 from drg_engine.simulation_input import periods_of
 from drg_engine.workspace import Workspace, open_workspace
@@ -43,7 +44,6 @@ _REFERENCE = "参考均值.csv"
 _WORKBOOK = "医保盈亏分析.xlsx"
 _PAGE = "医保盈亏分析.html"
 _LABELS = {"last": "上期", "year": "去年同期"}
-_INSURANCES: Mapping[str, str] = {"310": "职工", "390": "居民", "340": "离休", "self": "自费"}
 _SHOWN = 12
 
 
@@ -222,7 +222,7 @@ def _names(workspace: Workspace, month: DeskMonth) -> dict[str, dict[str, str]]:
         "department": workspace.department_names(),
         "doctor": workspace.staff_names(),
         "drg": dict(zip(scheme.drg_codes, scheme.drg_names, strict=True)),
-        "insurance": dict(_INSURANCES),
+        "insurance": dict(INSURANCE_TITLES),
     }
 
 

@@ -4,6 +4,7 @@ hospital.toml                 name, level, scheme, policy, plan
 plan.toml                     the allocation plan
 tables/                       items, departments, role shares, staff
 inputs/2026-10/               cases, charges, attendance, costs, quality, single items, adjustments
+inputs/2026-10/second/        second allocations handed back, a file a department (pay_second.py)
 runs/2026-10/                 every run's files, written once (drg_engine/run_folders.py)
 out/2026-10/                  the current run's files
 ledger.sqlite                 the ledger of months (drg_engine/ledger.py)

@@ -13,22 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from openpyxl import Workbook
-from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from drg_engine.workbook_bytes import save_same_bytes
 from reports import page
 from reports.charts import ChartData
-from reports.grid import Area, put, write_table
 from reports.layout import Column, Layout, Sheet
+from reports.page import TABLE_ROW
 from reports.style import Painter, Style
-from reports.summary import COLUMNS, write_contents, write_findings, write_tiles
+from reports.summary import write_findings, write_tiles
 from reports.values import masked_ids
+from reports.workbook import (
+    close_data_sheet,
+    close_first_sheet,
+    new_workbook,
+    open_sheets,
+    write_tables,
+)
 
 __all__ = ["Book", "Canvas", "layout_columns", "write_book"]
 
-_TABLE_ROW = 3
 _MASKED = "编号只显示末四位。"
 _MASKED_KEYS = ("case_id", "setl_id", "person_id")
 
@@ -83,26 +87,19 @@ def write_book(
     """
     style = Style.load()
     layout = Layout.load(layout_file, style)
-    workbook = Workbook()
-    painter = Painter(workbook, style)
-    properties: Any = workbook.properties
-    properties.creator = properties.lastModifiedBy = "drg-engine"
-    properties.title = f"{book.hospital} {book.period} {layout.summary.title}"
-    first: Any = workbook.active
-    first.title = layout.summary.name
-    sheets = [(entry, workbook.create_sheet(entry.name)) for entry in layout.sheets]
+    title = f"{book.hospital} {book.period} {layout.summary.title}"
+    workbook, painter = new_workbook(title, style)
+    opened = open_sheets(workbook, layout, painter)
     drawn = charts or {}
-    data_sheet = workbook.create_sheet(layout.charts.data_sheet)
-    data = ChartData(data_sheet, painter, layout.charts)
     tables = _masked(book.tables, show_ids=show_ids)
-    writer = _Writer(book, layout, painter, data, tables, drawn, show_ids)
-    writer.first(first)
-    for entry, sheet in sheets:
+    writer = _Writer(book, layout, painter, opened.data, tables, drawn, show_ids)
+    writer.first(opened.first)
+    for entry, sheet in opened.listed:
         writer.sheet(entry, sheet)
     if drawn:
-        writer.data_sheet(data_sheet)
+        close_data_sheet(opened.data, book.hospital, book.period)
     else:
-        workbook.remove(data_sheet)
+        workbook.remove(opened.data.sheet)
     save_same_bytes(workbook, path, book.stamp, painter.rows.entries())
 
 
@@ -150,7 +147,7 @@ class _Writer:
         """Tiles, charts, sentences and the list of sheets."""
         summary, painter = self.layout.summary, self.painter
         self._title(sheet, summary.title, summary.note)
-        row = _TABLE_ROW
+        row = TABLE_ROW
         figures = self.book.figures or [("", {})]
         row = write_tiles(sheet, row + 1, summary, figures, painter) if figures[0][1] else row
         if not figures[0][1]:
@@ -163,57 +160,17 @@ class _Writer:
             (entry.name, entry.title, sum(len(self._table(t.source)) for t in entry.tables))
             for entry in self.layout.sheets
         ]
-        row = write_contents(sheet, row + 1, entries, painter)
-        page.set_up(sheet, self.book.hospital, self.book.period, "primary", painter, repeat=None)
-        page.portrait(sheet)
-        sheet.print_area = f"A1:{get_column_letter(COLUMNS)}{row}"
-        sheet.freeze_panes = f"A{_TABLE_ROW}"
+        close_first_sheet(sheet, row, entries, self.book.hospital, self.book.period, painter)
 
     def sheet(self, entry: Sheet, sheet: Worksheet) -> None:
         """One sheet: its chart, then its tables under each other."""
         painter = self.painter
         self._title(sheet, entry.title, entry.note)
-        row = _TABLE_ROW
+        row = TABLE_ROW
         if entry.chart in self.charts:
             row = self.charts[entry.chart](self._canvas(sheet), row)
-        areas: list[Area] = []
-        for table in entry.tables:
-            frame = self._table(table.source)
-            if frame.empty and areas:
-                continue
-            if table.title:
-                look = painter.look(bold=True, ink="primary", align="left")
-                put(sheet, row, 1, table.title, look)
-                row += 1
-            if frame.empty:
-                put(sheet, row, 1, "没有此项数据。", painter.look(ink="muted"))
-                row += 2
-                continue
-            area = write_table(sheet, row, table, frame, self.layout, painter)
-            areas.append(area)
-            row = area.end + 3
-        _freeze(sheet, entry, areas)
-        repeat = areas[0].head if len(areas) == 1 else None
+        areas = write_tables(sheet, row, entry.tables, self.tables, self.layout, painter)
+        only = areas[0] if len(areas) == 1 else None
+        page.freeze(sheet, entry.freeze, only)
+        repeat = only.head if only else None
         page.set_up(sheet, self.book.hospital, self.book.period, entry.tab, painter, repeat=repeat)
-
-    def data_sheet(self, sheet: Worksheet) -> None:
-        """The sheet that holds what the charts show."""
-        charts = self.layout.charts
-        self._title(sheet, charts.data_sheet, charts.data_note)
-        for index, width in enumerate((26, 14, 14, 14, 14, 14), start=1):
-            sheet.column_dimensions[get_column_letter(index)].width = width
-        sheet.freeze_panes = f"A{_TABLE_ROW}"
-        hospital, period = self.book.hospital, self.book.period
-        page.set_up(sheet, hospital, period, "grey", self.painter, repeat=None)
-
-
-def _freeze(sheet: Worksheet, entry: Sheet, areas: Sequence[Area]) -> None:
-    """Freeze and filter the headings where a sheet is one table; else the title alone."""
-    column = get_column_letter(entry.freeze + 1)
-    if len(areas) == 1:
-        area = areas[0]
-        sheet.freeze_panes = f"{column}{area.first}"
-        right = get_column_letter(area.right)
-        sheet.auto_filter.ref = f"A{area.head}:{right}{max(area.last, area.head)}"
-    else:
-        sheet.freeze_panes = f"{column}{_TABLE_ROW}"

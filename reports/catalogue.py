@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
@@ -27,6 +26,7 @@ from reports.fast_table import BodyColumn
 from reports.grid import put
 from reports.style import Painter, Style, display_width
 from reports.values import as_cells
+from reports.workbook import new_workbook
 
 __all__ = ["CATALOGUE_LAYOUT", "CatalogueReport", "workbook_guide", "write_catalogue_workbook"]
 
@@ -75,11 +75,7 @@ def write_catalogue_workbook(report: CatalogueReport, path: Path) -> None:
     """Write the workbook (xlsx) at ``path``; the same report gives the same bytes."""
     raw = tomllib.loads(CATALOGUE_LAYOUT.read_text(encoding="utf-8"))
     columns = {key: _Column(key=key, **entry) for key, entry in raw["column"].items()}
-    workbook = Workbook()
-    painter = Painter(workbook, Style.load())
-    properties: Any = workbook.properties
-    properties.creator = properties.lastModifiedBy = "drg-engine"
-    properties.title = raw["title"]
+    workbook, painter = new_workbook(raw["title"], Style.load())
     first: Any = workbook.active
     for place, entry in enumerate(raw["sheet"]):
         sheet = first if place == 0 else workbook.create_sheet()

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from openpyxl import Workbook
-from openpyxl.utils import get_column_letter
 
 from drg_engine.workbook_bytes import save_same_bytes
 from reports import page
 from reports.grid import write_table
 from reports.layout import Layout
-from reports.style import Painter, Style
+from reports.style import Style
+from reports.workbook import new_workbook
 
 __all__ = ["COMPARE_LAYOUT", "write_compare_workbook"]
 
@@ -34,11 +32,7 @@ def write_compare_workbook(
     """
     style = Style.load()
     layout = Layout.load(COMPARE_LAYOUT, style)
-    workbook = Workbook()
-    painter = Painter(workbook, style)
-    properties: Any = workbook.properties
-    properties.creator = properties.lastModifiedBy = "drg-engine"
-    properties.title = f"{hospital} {title}"
+    workbook, painter = new_workbook(f"{hospital} {title}", style)
     workbook.remove(workbook.worksheets[0])
     for entry in layout.sheets:
         table = entry.tables[0]
@@ -48,8 +42,6 @@ def write_compare_workbook(
         sheet = workbook.create_sheet(entry.name)
         page.write_title(sheet, entry.title, entry.note, hospital, title, painter)
         area = write_table(sheet, _TABLE_ROW, table, frame, layout, painter)
-        sheet.freeze_panes = f"{get_column_letter(entry.freeze + 1)}{area.first}"
-        right = get_column_letter(area.right)
-        sheet.auto_filter.ref = f"A{area.head}:{right}{max(area.last, area.head)}"
+        page.freeze(sheet, entry.freeze, area)
         page.set_up(sheet, hospital, title, entry.tab, painter, repeat=area.head)
     save_same_bytes(workbook, path, _STAMP, painter.rows.entries())

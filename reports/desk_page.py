@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from drg_engine.desk_reference import Reference
@@ -22,11 +21,11 @@ from drg_engine.files import written_aside
 from reports.desk import DESK_LAYOUT, DeskReport
 from reports.desk_page_charts import desk_charts
 from reports.desk_page_data import desk_data, tables_of
-from reports.html_page import script_hash, style_sheet
+from reports.html_page import page_script, page_template, script_hash, style_sheet
 from reports.layout import Layout
 from reports.style import Style
 from reports.values import masked_ids
-from reports.vega import chart_library, config, script_json, script_text
+from reports.vega import chart_library, config, script_json
 
 __all__ = ["MOST_PATHS", "department_edition", "desk_page_data", "write_desk_page"]
 
@@ -57,22 +56,15 @@ def write_desk_page(
     if department is not None:
         report = department_edition(report, department)
     data = desk_page_data(report, layout, style, show_ids=show_ids)
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    library, script = chart_library(), script_text(_script())
-    text = environment.get_template("desk.html.j2").render(
+    library, script = chart_library(), page_script(*_SCRIPTS)
+    text = page_template("desk.html.j2").render(
         title=data["title"],
         hospital=report.hospital,
         period=report.period,
         note=layout.summary.note,
         facts=_facts(report),
         masked="" if show_ids else _MASKED,
-        style=Markup(style_sheet(style) + _read("desk.css")),  # noqa: S704 - our own file
+        style=Markup(style_sheet(style) + _look()),  # noqa: S704 - our own file
         data=Markup(script_json(data)),  # noqa: S704 - escaped for the element
         library=Markup(library),  # noqa: S704 - the chart library, escaped for the element
         script=Markup(script),  # noqa: S704 - our own files
@@ -195,11 +187,5 @@ def _name(report: DeskReport, department: str) -> str:
     return names.get(department, department)
 
 
-def _script() -> str:
-    """All scripts as one, whose names nobody else sees."""
-    parts = "\n".join(_read(name) for name in _SCRIPTS)
-    return f'"use strict";\n(() => {{\n{parts}}})();\n'
-
-
-def _read(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+def _look() -> str:
+    return (_TEMPLATES / "desk.css").read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
 """One self-contained page of HTML: figures, charts, tables that filter, sort and drill.
 
 Everything is in the file (the chart library too); its security policy forbids any request and any
-``eval``.  ``page.html.j2`` is the frame, ``page.css`` the look, ``page.js`` what moves.
+``eval``.  ``page.html.j2`` is the frame, ``page.css`` the look, ``page.js`` what moves;
+``words.js`` is in every page's script.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from drg_engine.files import written_aside
@@ -30,7 +31,9 @@ __all__ = [
     "PageTable",
     "Tile",
     "page_heading",
+    "page_script",
     "page_table",
+    "page_template",
     "script_hash",
     "style_sheet",
     "write_page",
@@ -38,6 +41,7 @@ __all__ = [
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _CENTS = ("fen", "wan")
+_WORDS = "words.js"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,21 +185,14 @@ def write_page(page: Page, path: Path) -> None:
     The file is written aside and renamed.
     """
     style = Style.load()
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     library = chart_library() if page.charts else ""
-    script = script_text((_TEMPLATES / "page.js").read_text(encoding="utf-8"))
-    text = environment.get_template("page.html.j2").render(
+    script = page_script("page.js")
+    text = page_template("page.html.j2").render(
         page=page,
         style=Markup(style_sheet(style)),  # noqa: S704 - our own file and colours
         data=Markup(script_json(_data(page, style))),  # noqa: S704 - escaped for the element
         library=Markup(library),  # noqa: S704 - the chart library, escaped for the element
-        script=Markup(script),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own files
         hashes=" ".join(script_hash(part) for part in (library, script) if part),
     )
     with written_aside(path) as aside:
@@ -242,6 +239,24 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return value
+
+
+def page_template(name: str) -> Template:
+    """A page's frame, in which everything is escaped that isn't marked as safe."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def page_script(*names: str) -> str:
+    """The words of all pages and the scripts of one as one script, whose names nobody else sees."""
+    parts = [(_TEMPLATES / name).read_text(encoding="utf-8") for name in (_WORDS, *names)]
+    return script_text(f'"use strict";\n(() => {{\n{"".join(parts)}}})();\n')
 
 
 def script_hash(text: str) -> str:

@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from openpyxl import Workbook
 
 from drg_engine.workbook_bytes import save_same_bytes
 from reports.layout import MONTH_LAYOUT, Layout
 from reports.sheets import write_sheets
-from reports.style import Painter, Style
+from reports.style import Style
+from reports.workbook import new_workbook
 
 __all__ = ["TABLES", "MonthReport", "ReportMeta", "write_month_workbook"]
 
@@ -167,11 +166,8 @@ def write_month_workbook(
     """
     style = Style.load()
     layout = Layout.load(layout_file, style)
-    workbook = Workbook()
-    painter = Painter(workbook, style)
-    properties: Any = workbook.properties
-    properties.creator = properties.lastModifiedBy = "drg-engine"
-    properties.title = f"{report.meta.hospital} {report.meta.title} {layout.summary.title}"
+    title = f"{report.meta.hospital} {report.meta.title} {layout.summary.title}"
+    workbook, painter = new_workbook(title, style)
     write_sheets(
         workbook,
         report.meta.hospital,

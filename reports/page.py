@@ -9,11 +9,23 @@ from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from reports.grid import put
+from reports.grid import Area, put
 from reports.style import Painter
 
-__all__ = ["WIDE_CHART", "fit", "place", "portrait", "set_up", "write_title"]
+__all__ = [
+    "TABLE_ROW",
+    "WIDE_CHART",
+    "filter_by",
+    "fit",
+    "freeze",
+    "place",
+    "portrait",
+    "set_up",
+    "write_title",
+]
 
+TABLE_ROW = 3
+"""The first row below title and note."""
 WIDE_CHART = (30.0, 16.5)
 _ROW_HEIGHT = 18.0
 _A4 = 9
@@ -33,6 +45,25 @@ def write_title(
     sheet.sheet_view.showGridLines = False
     sheet.sheet_format.defaultRowHeight = _ROW_HEIGHT
     sheet.sheet_format.customHeight = True
+
+
+def freeze(sheet: Worksheet, columns: int = 0, area: Area | None = None) -> None:
+    """Keep the first ``columns`` and the headings of ``area`` in sight and filter by them.
+
+    Without an area the title and the note stay.
+    """
+    column = get_column_letter(columns + 1)
+    if area is None:
+        sheet.freeze_panes = f"{column}{TABLE_ROW}"
+        return
+    sheet.freeze_panes = f"{column}{area.first}"
+    filter_by(sheet, area)
+
+
+def filter_by(sheet: Worksheet, area: Area) -> None:
+    """Give the headings of a table the filter's buttons."""
+    right = get_column_letter(area.right)
+    sheet.auto_filter.ref = f"A{area.head}:{right}{max(area.last, area.head)}"
 
 
 def set_up(

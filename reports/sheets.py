@@ -8,29 +8,29 @@ from typing import Any
 
 import pandas as pd
 from openpyxl import Workbook
-from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reports import derive, page
 from reports.charts import ChartData, Step, columns, pareto, ranking, waterfall
-from reports.grid import Area, put, write_table
+from reports.grid import put, write_table
 from reports.layout import Layout, Sheet
+from reports.page import TABLE_ROW
 from reports.quadrant import Bubble, quadrant_chart
 from reports.style import Painter
 from reports.summary import (
     COLUMNS,
     link,
     period_rows,
-    write_contents,
     write_findings,
     write_indicators,
     write_tiles,
 )
 from reports.values import masked_ids, sorted_rows
+from reports.workbook import close_data_sheet, close_first_sheet, open_sheets
 
 __all__ = ["write_sheets"]
 
-_TITLE_ROW, _NOTE_ROW, _TABLE_ROW = 1, 2, 3
+_TITLE_ROW = 1
 _CHART_ROWS = 18
 _CHECKED = {
     "departments": "科室",
@@ -81,15 +81,11 @@ def write_sheets(
     cut = float(cmi_cut if cmi_cut is not None else rows[0][1].get("cmi", 1.0))
     ready = _prepared(tables, rows[0][1], layout, cut, show_case_ids)
     book = _Book(workbook, hospital, period, ready, rows, layout, painter, cut, not show_case_ids)
-    first: Any = workbook.active
-    first.title = layout.summary.name
-    sheets = [(entry, workbook.create_sheet(entry.name)) for entry in layout.sheets]
-    data_sheet = workbook.create_sheet(layout.charts.data_sheet)
-    data = ChartData(data_sheet, painter, layout.charts)
-    _write_summary(book, first, data)
-    for entry, sheet in sheets:
-        _write_sheet(book, entry, sheet, data)
-    _finish_data_sheet(book, data_sheet)
+    opened = open_sheets(workbook, layout, painter)
+    _write_summary(book, opened.first, opened.data)
+    for entry, sheet in opened.listed:
+        _write_sheet(book, entry, sheet, opened.data)
+    close_data_sheet(opened.data, hospital, period)
 
 
 def _prepared(
@@ -141,7 +137,7 @@ def _write_summary(book: _Book, sheet: Worksheet, data: ChartData) -> None:
     page.write_title(
         sheet, layout.summary.title, layout.summary.note, book.hospital, book.period, painter
     )
-    row = write_tiles(sheet, _TABLE_ROW + 1, layout.summary, book.rows, painter)
+    row = write_tiles(sheet, TABLE_ROW + 1, layout.summary, book.rows, painter)
     faults = sum(
         derive.faults(book.tables[name])
         for name in ("money_checks", "count_checks", "counts", "control_totals")
@@ -165,11 +161,7 @@ def _write_summary(book: _Book, sheet: Worksheet, data: ChartData) -> None:
         )
         for entry in layout.sheets
     ]
-    row = write_contents(sheet, row + 1, entries, painter)
-    page.set_up(sheet, book.hospital, book.period, "primary", painter, repeat=None)
-    page.portrait(sheet)
-    sheet.print_area = f"A1:{get_column_letter(COLUMNS)}{row}"
-    sheet.freeze_panes = f"A{_TABLE_ROW}"
+    close_first_sheet(sheet, row, entries, book.hospital, book.period, painter)
 
 
 def _summary_charts(book: _Book, sheet: Worksheet, top: int, data: ChartData) -> int:
@@ -243,7 +235,7 @@ def _write_sheet(book: _Book, entry: Sheet, sheet: Worksheet, data: ChartData) -
     painter = book.painter
     note = entry.note.replace("{masking}", _MASKED if book.masked else "")
     page.write_title(sheet, entry.title, note, book.hospital, book.period, painter)
-    row, areas = _TABLE_ROW, []
+    row, areas = TABLE_ROW, []
     for table in entry.tables:
         frame = book.tables[table.source]
         if table.title:
@@ -256,23 +248,12 @@ def _write_sheet(book: _Book, entry: Sheet, sheet: Worksheet, data: ChartData) -
         area = write_table(sheet, row, table, frame, book.layout, painter, book.whole)
         areas.append(area)
         row = area.end + 3
-    _freeze(sheet, entry, areas)
-    repeat = areas[0].head if len(entry.tables) == 1 and areas else None
+    only = areas[0] if len(entry.tables) == 1 and areas else None
+    page.freeze(sheet, entry.freeze, only)
+    repeat = only.head if only else None
     page.set_up(sheet, book.hospital, book.period, entry.tab, painter, repeat=repeat)
     if entry.chart and areas:
         _add_chart(book, entry, sheet, row, data)
-
-
-def _freeze(sheet: Worksheet, entry: Sheet, areas: list[Area]) -> None:
-    """Freeze the headings and filter them where a sheet is one table; else the title alone."""
-    column = get_column_letter(entry.freeze + 1)
-    if len(entry.tables) == 1 and areas:
-        area = areas[0]
-        sheet.freeze_panes = f"{column}{area.first}"
-        right = get_column_letter(area.right)
-        sheet.auto_filter.ref = f"A{area.head}:{right}{max(area.last, area.head)}"
-    else:
-        sheet.freeze_panes = f"{column}{_TABLE_ROW}"
 
 
 def _add_chart(book: _Book, entry: Sheet, sheet: Worksheet, row: int, data: ChartData) -> None:
@@ -338,14 +319,3 @@ def _bubbles(frame: pd.DataFrame, key: str, unclassed: str) -> list[Bubble]:
             strict=True,
         )
     ]
-
-
-def _finish_data_sheet(book: _Book, sheet: Worksheet) -> None:
-    charts = book.layout.charts
-    page.write_title(
-        sheet, charts.data_sheet, charts.data_note, book.hospital, book.period, book.painter
-    )
-    for index, width in enumerate((26, 14, 14, 14, 14, 14), start=1):
-        sheet.column_dimensions[get_column_letter(index)].width = width
-    sheet.freeze_panes = f"A{_TABLE_ROW}"
-    page.set_up(sheet, book.hospital, book.period, "grey", book.painter, repeat=None)

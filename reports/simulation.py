@@ -9,27 +9,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pandas as pd
-from openpyxl import Workbook
-from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from drg_engine.workbook_bytes import save_same_bytes
 from reports import page
 from reports.charts import ChartData, Step, ranking, waterfall
-from reports.grid import Area, put, write_table
+from reports.grid import put
 from reports.layout import Column, Layout, Sheet
+from reports.page import TABLE_ROW
 from reports.style import Painter, Style
 from reports.summary import (
     COLUMNS,
     period_rows,
-    write_contents,
     write_indicators,
     write_tiles,
 )
 from reports.values import masked_ids
+from reports.workbook import (
+    close_data_sheet,
+    close_first_sheet,
+    new_workbook,
+    open_sheets,
+    write_tables,
+)
 
 __all__ = [
     "SIMULATION_LAYOUT",
@@ -43,7 +48,6 @@ __all__ = [
 
 SIMULATION_LAYOUT = Path(__file__).with_name("simulation.toml")
 
-_TABLE_ROW = 3
 _CHART_ROWS = 18
 _MASKED = "病案号只显示末四位。"
 _SUMMED = 3
@@ -128,28 +132,21 @@ def write_simulation_workbook(
     """
     style = Style.load()
     layout = Layout.load(SIMULATION_LAYOUT, style)
-    workbook = Workbook()
-    painter = Painter(workbook, style)
-    properties: Any = workbook.properties
-    properties.creator = properties.lastModifiedBy = "drg-engine"
-    properties.title = f"{report.hospital} {report.title} {layout.summary.title}"
-    first: Any = workbook.active
-    first.title = layout.summary.name
-    sheets = [(entry, workbook.create_sheet(entry.name)) for entry in layout.sheets]
-    data_sheet = workbook.create_sheet(layout.charts.data_sheet)
-    data = ChartData(data_sheet, painter, layout.charts)
+    title = f"{report.hospital} {report.title} {layout.summary.title}"
+    workbook, painter = new_workbook(title, style)
+    opened = open_sheets(workbook, layout, painter)
     book = _Book(
         report,
         prepared_tables(report, show_case_ids=show_case_ids),
         layout,
         painter,
-        data,
+        opened.data,
         not show_case_ids,
     )
-    _write_summary(book, first)
-    for entry, sheet in sheets:
+    _write_summary(book, opened.first)
+    for entry, sheet in opened.listed:
         _write_sheet(book, entry, sheet)
-    _finish_data_sheet(book, data_sheet)
+    close_data_sheet(opened.data, report.hospital, report.title)
     save_same_bytes(workbook, path, report.stamp, painter.rows.entries())
 
 
@@ -185,8 +182,8 @@ def _write_summary(book: _Book, sheet: Worksheet) -> None:
     rows = period_rows(comparison.head(_SUMMED))
     base, scenarios = rows[0], rows[1:]
     shown = scenarios[0] if scenarios else base
-    put(sheet, _TABLE_ROW, 1, summary.note, painter.look(size="note", ink="muted"))
-    row = _TABLE_ROW + 1
+    put(sheet, TABLE_ROW, 1, summary.note, painter.look(size="note", ink="muted"))
+    row = TABLE_ROW + 1
     put(sheet, row, 1, f"情景“{shown[0]}”与基准", painter.look(bold=True, ink="primary"))
     row = write_tiles(sheet, row + 1, summary, [shown, base], painter)
     row = _summary_charts(book, sheet, row, shown[0])
@@ -196,11 +193,7 @@ def _write_summary(book: _Book, sheet: Worksheet) -> None:
         (entry.name, entry.title, sum(len(book.tables[table.source]) for table in entry.tables))
         for entry in layout.sheets
     ]
-    row = write_contents(sheet, row + 1, entries, painter)
-    page.set_up(sheet, report.hospital, report.title, "primary", painter, repeat=None)
-    page.portrait(sheet)
-    sheet.print_area = f"A1:{get_column_letter(COLUMNS)}{row}"
-    sheet.freeze_panes = f"A{_TABLE_ROW}"
+    close_first_sheet(sheet, row, entries, report.hospital, report.title, painter)
 
 
 def _summary_charts(book: _Book, sheet: Worksheet, top: int, name: str) -> int:
@@ -279,41 +272,16 @@ def _write_sheet(book: _Book, entry: Sheet, sheet: Worksheet) -> None:
     painter, report = book.painter, book.report
     note = book.note(entry.note)
     page.write_title(sheet, entry.title, note, report.hospital, report.title, painter)
-    row = _TABLE_ROW
+    row = TABLE_ROW
     if entry.chart == "attribution":
         row = _waterfalls(book, sheet, row)
-    areas: list[Area] = []
-    for table in entry.tables:
-        frame = book.tables[table.source]
-        if frame.empty and areas:
-            continue
-        if table.title:
-            put(sheet, row, 1, table.title, painter.look(bold=True, ink="primary", align="left"))
-            row += 1
-        if frame.empty:
-            put(sheet, row, 1, "没有此项数据。", painter.look(ink="muted"))
-            row += 2
-            continue
-        area = write_table(sheet, row, table, frame, book.layout, painter)
-        areas.append(area)
-        row = area.end + 3
-    _freeze(sheet, entry, areas)
+    areas = write_tables(sheet, row, entry.tables, book.tables, book.layout, painter)
+    only = areas[0] if len(areas) == 1 else None
+    page.freeze(sheet, entry.freeze, only)
     page.set_up(
         sheet, report.hospital, report.title, entry.tab, painter,
-        repeat=areas[0].head if len(areas) == 1 else None, freeze=entry.freeze,
+        repeat=only.head if only else None, freeze=entry.freeze,
     )  # fmt: skip
-
-
-def _freeze(sheet: Worksheet, entry: Sheet, areas: Sequence[Area]) -> None:
-    """Freeze and filter the headings where a sheet is one table; else the title alone."""
-    column = get_column_letter(entry.freeze + 1)
-    if len(areas) == 1:
-        area = areas[0]
-        sheet.freeze_panes = f"{column}{area.first}"
-        right = get_column_letter(area.right)
-        sheet.auto_filter.ref = f"A{area.head}:{right}{max(area.last, area.head)}"
-    else:
-        sheet.freeze_panes = f"{column}{_TABLE_ROW}"
 
 
 def _waterfalls(book: _Book, sheet: Worksheet, top: int) -> int:
@@ -328,14 +296,3 @@ def _waterfalls(book: _Book, sheet: Worksheet, top: int) -> int:
             page.fit(sheet, chart, top + drawn // 2 * _CHART_ROWS, left, right, _CHART_ROWS - 1)
             drawn += 1
     return top + (drawn + 1) // 2 * _CHART_ROWS
-
-
-def _finish_data_sheet(book: _Book, sheet: Worksheet) -> None:
-    charts, report = book.layout.charts, book.report
-    page.write_title(
-        sheet, charts.data_sheet, charts.data_note, report.hospital, report.title, book.painter
-    )
-    for index, width in enumerate((26, 14, 14, 14, 14, 14), start=1):
-        sheet.column_dimensions[get_column_letter(index)].width = width
-    sheet.freeze_panes = f"A{_TABLE_ROW}"
-    page.set_up(sheet, report.hospital, report.title, "grey", book.painter, repeat=None)

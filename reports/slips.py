@@ -12,7 +12,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook
 from openpyxl.worksheet.pagebreak import Break
 
 from drg_engine.files import written_aside
@@ -21,6 +20,7 @@ from drg_engine.workbook_bytes import save_same_bytes
 from reports import page
 from reports.grid import put
 from reports.style import Painter, Style, display_width
+from reports.workbook import new_workbook
 
 __all__ = ["Slip", "SlipLine", "write_slip_page", "write_slip_strips"]
 
@@ -64,13 +64,9 @@ def write_slip_strips(hospital: str, period: str, slips: Sequence[Slip], path: P
     Printed on A4, upright; no strip is torn over two pages and every department begins a new one.
     The same slips give the same bytes.
     """
-    workbook = Workbook()
-    painter = Painter(workbook, Style.load())
+    workbook, painter = new_workbook(f"{hospital} {period} 工资条", Style.load())
     sheet: Any = workbook.active
     sheet.title = "工资条"
-    properties: Any = workbook.properties
-    properties.creator = properties.lastModifiedBy = "drg-engine"
-    properties.title = f"{hospital} {period} 工资条"
     for at, width in enumerate(_WIDTHS):
         sheet.column_dimensions[chr(ord("A") + at)].width = width
     sheet.sheet_view.showGridLines = False

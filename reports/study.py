@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from openpyxl import Workbook
-from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.pagebreak import Break
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -24,16 +22,17 @@ from reports.charts import ChartData
 from reports.grid import put, write_table
 from reports.html_page import Page, page_table, write_page
 from reports.layout import Column, Layout, Table
+from reports.page import TABLE_ROW
 from reports.simulation import SIMULATION_LAYOUT
 from reports.style import Painter, Style
 from reports.vega import Chart
+from reports.workbook import chart_data, close_data_sheet, new_workbook
 
 __all__ = ["NativeChart", "Study", "StudyTable", "write_study_page", "write_study_workbook"]
 
 NativeChart = Callable[[ChartData], Any]
 """Makes a chart of a workbook from figures that it writes into the sheet of charts' data."""
 
-_TABLE_ROW = 3
 _CHART_ROWS, _CHART_COLUMNS = 20, 9
 _FACTS = (
     Column("section", "类别", "text", 14),
@@ -99,24 +98,20 @@ def write_study_workbook(study: Study, path: Path) -> None:
     """Write the study as a workbook; the same study gives the same bytes."""
     style = Style.load()
     layout = Layout.load(SIMULATION_LAYOUT, style)
-    workbook = Workbook()
-    painter = Painter(workbook, style)
-    properties: Any = workbook.properties
-    properties.creator = properties.lastModifiedBy = "drg-engine"
-    properties.title = f"{study.hospital} {study.period} {study.title}"
+    title = f"{study.hospital} {study.period} {study.title}"
+    workbook, painter = new_workbook(title, style)
     facts = StudyTable("编制依据", "编制依据", study.head, _FACTS, study.made_from)
     first: Any = workbook.active
     sheets = [first, *(workbook.create_sheet() for _ in study.tables)]
-    data_sheet = workbook.create_sheet(layout.charts.data_sheet) if study.native else None
+    data = chart_data(workbook, layout, painter) if study.native else None
     for sheet, table in zip(sheets, [*study.tables, facts], strict=True):
         sheet.title = table.name
-        row = _TABLE_ROW
-        if sheet is first and data_sheet is not None:
-            data = ChartData(data_sheet, painter, layout.charts)
+        row = TABLE_ROW
+        if sheet is first and data is not None:
             row = _charts(sheet, row, [made(data) for made in study.native])
         _write_sheet(study, sheet, table, row, layout, painter)
-    if data_sheet is not None:
-        _finish_data_sheet(study, data_sheet, layout, painter)
+    if data is not None:
+        close_data_sheet(data, study.hospital, study.period)
     save_same_bytes(workbook, path, study.stamp, painter.rows.entries())
 
 
@@ -140,20 +135,11 @@ def _write_sheet(
         return
     entry = Table(source="", columns=tuple(table.columns))
     area = write_table(sheet, row, entry, table.frame, layout, painter)
-    letter, right = get_column_letter(table.freeze + 1), get_column_letter(area.right)
-    alone = row == _TABLE_ROW
-    sheet.freeze_panes = f"{letter}{area.first}" if alone else f"A{_TABLE_ROW}"
-    sheet.auto_filter.ref = f"A{area.head}:{right}{max(area.last, area.head)}"
+    alone = row == TABLE_ROW  # no charts above it
+    if alone:
+        page.freeze(sheet, table.freeze, area)
+    else:
+        page.freeze(sheet)
+        page.filter_by(sheet, area)
     repeat = area.head if alone else None
     page.set_up(sheet, study.hospital, study.period, "primary", painter, repeat=repeat)
-
-
-def _finish_data_sheet(study: Study, sheet: Worksheet, layout: Layout, painter: Painter) -> None:
-    charts = layout.charts
-    page.write_title(
-        sheet, charts.data_sheet, charts.data_note, study.hospital, study.period, painter
-    )
-    for index, width in enumerate((26, 14, 14, 14, 14, 14), start=1):
-        sheet.column_dimensions[get_column_letter(index)].width = width
-    sheet.freeze_panes = f"A{_TABLE_ROW}"
-    page.set_up(sheet, study.hospital, study.period, "grey", painter, repeat=None)

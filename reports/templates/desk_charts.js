@@ -272,21 +272,3 @@ function chartTable(chart) {
     make("caption", { class: "unseen" }, chart.title),
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines))));
 }
-
-/* The drawing with the colours of the moment, as a picture for a report. */
-async function picture(chart) {
-  const svg = chart.place.querySelector("svg");
-  const colours = getComputedStyle(document.documentElement);
-  const drawn = new XMLSerializer().serializeToString(svg)
-    .replace(/var\((--[\w-]+)\)/g, (_, name) => colours.getPropertyValue(name).trim());
-  const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawn)}`;
-  await image.decode();
-  const canvas = make("canvas"), box = svg.getBoundingClientRect();
-  [canvas.width, canvas.height] = [box.width * 2, box.height * 2];
-  const pen = canvas.getContext("2d");
-  pen.fillStyle = colours.getPropertyValue("--paper");
-  pen.fillRect(0, 0, canvas.width, canvas.height);
-  pen.drawImage(image, 0, 0, canvas.width, canvas.height);
-  canvas.toBlob((blob) => save(`${page.file}-${chart.heading.textContent}.png`, blob, "image/png"));
-}

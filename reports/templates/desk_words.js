@@ -1,57 +1,9 @@
-/* Elements, figures in words, files. */
-function make(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name === "on") element.addEventListener("click", value);
-    else element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
-
-function byId(id) {
-  return document.getElementById(id);
-}
-
-function grouped(digits) {
-  return digits.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
-}
-
-/* Fen are whole numbers: cut, never divided. */
-function yuan(fen) {
-  const digits = String(Math.abs(fen)).padStart(3, "0");
-  return (fen < 0 ? "-" : "") + grouped(digits.slice(0, -2)) + "." + digits.slice(-2);
-}
-
+/* Figures in words. */
 function shown(value, how) {
   if (value === null || value === undefined) return "";
   if (typeof value === "string") return value;
   if (how.kind === "fen") return yuan(value);
   if (how.kind === "wan") value /= 1e6;
-  if (how.percent) return `${shown(value * 100, { digits: how.digits })}%`;
-  const [whole, part] = Math.abs(value).toFixed(how.digits).split(".");
-  const words = grouped(whole) + (part ? `.${part}` : "");
-  return (value < 0 && Number(words.replace(/,/g, "")) !== 0 ? "-" : "") + words;
-}
-
-function plain(value, how) {
-  if (value === null || value === undefined) return "";
-  return how.kind === "fen" && typeof value === "number" ? yuan(value).replace(/,/g, "") : String(value);
-}
-
-/* A field of a CSV file that no spreadsheet takes for a formula. */
-function field(words) {
-  const safe = /^[=+\-@\t\r]/.test(words) && !/^-?[\d.]+$/.test(words) ? `'${words}` : words;
-  return /[",\n\r]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
-}
-
-function save(name, content, type) {
-  const address = URL.createObjectURL(new Blob([content], { type }));
-  make("a", { href: address, download: name.replace(/[\\/:*?"<>|]/g, "_") }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 1000);
-}
-
-function say(words) {
-  byId("live").textContent = words;
+  if (how.percent) return `${rounded(value * 100, how.digits)}%`;
+  return rounded(value, how.digits);
 }

@@ -63,6 +63,9 @@ __all__ = [
 ]
 
 
+_POINT_UNITS = 1_000_000.0
+
+
 class SettledArrays(NamedTuple):
     """Columns that settling writes (see Settlement); parts (0,) where the rule is off."""
 
@@ -95,7 +98,9 @@ def _bound(rules: Any, weight: Any, level: Any, drg: Any) -> Any:
         return rules.bound
     if np.isnan(weight):
         return np.nan
-    value = weight * rules.tier_scale
+    value = weight
+    if rules.tier_scale != 1.0:  # 1.1 × 100 is 110 points, not 110.00000000000001
+        value = np.rint(weight * rules.tier_scale * _POINT_UNITS) / _POINT_UNITS
     place = 0
     while place < rules.tier_uppers.size and (
         value > rules.tier_uppers[place]
@@ -163,9 +168,10 @@ def verdict(cases: Any, rules: Any, mark: Any, i: Any) -> Any:
         yuan = rules.table[drg, level, insurance] if rules.table.size > 0 else weight * price * h
         if np.isfinite(yuan):
             standard = yuan_fen(yuan)
+    mean_fen = yuan_fen(mean) if np.isfinite(mean) else MISSING
     below = standard
     if rules.ratio_of_mean and standard != MISSING:
-        below = yuan_fen(mean) if np.isfinite(mean) else MISSING
+        below = mean_fen
     ratio = np.nan
     if charges != MISSING and below > 0:
         ratio = charges / below
@@ -173,6 +179,8 @@ def verdict(cases: Any, rules: Any, mark: Any, i: Any) -> Any:
     has_standard = standard != MISSING
 
     out, bed = rules_of(cases, rules, i)
+    if out >= 0 or not rules.has_rate[insurance]:
+        bed = -1
     if bed >= 0:
         by_day = los * rules.per_day[bed]
         if rules.by_points:
@@ -222,7 +230,8 @@ def verdict(cases: Any, rules: Any, mark: Any, i: Any) -> Any:
             if item == MISSING or usual == MISSING:
                 continue
             share = item / charges if charges > 0 else 0.0
-            if charges > rules.extra_over[e] * (mean * 100.0) and share > rules.extra_share[e]:
+            times = charges / mean_fen if mean_fen > 0 else np.nan
+            if times > rules.extra_over[e] and share > rules.extra_share[e]:
                 extra = max(item - usual, np.int64(0))
                 rule = rules.limits.shape[0] + e
                 kind, mode, basis = NORMAL, BY_STANDARD, B_EXTRA
@@ -324,8 +333,8 @@ def point_rows(
 ) -> None:  # fmt: skip
     """Add up standard points (1e-6) and personal payments (fen) by insurance type.
 
-    Base points × H, or bed-day points × days, of the cases that are in scope and have charges.
-    coefficient: False for Σ RW × scale of the same cases, without H.
+    Base points × H, or bed-day points × days, of the cases that are in scope and have charges.  A
+    day that is priced in yuan, not in points, has none.  coefficient: False leaves out H.
     """
     for i in range(start, stop):
         charges = cases.charges[i]
@@ -342,13 +351,11 @@ def point_rows(
         points = weight * rules.scale * h if cases.status[i] == 0 else np.nan
         out, bed = rules_of(cases, rules, i)
         if bed >= 0:
-            points = los * rules.per_day[bed]
+            points = los * rules.per_day[bed] if rules.by_points else np.nan
         if out >= 0 or not np.isfinite(points):
             continue
-        if not coefficient:
+        if not coefficient and bed < 0:
             points = weight * rules.scale
-            if not np.isfinite(points):
-                continue
-        units[insurance] += np.int64(np.rint(points * 1_000_000.0))
+        units[insurance] += np.int64(np.rint(points * _POINT_UNITS))
         if personal.size > 0 and personal[i] != MISSING:
             paid[insurance] += personal[i]

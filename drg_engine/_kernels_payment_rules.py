@@ -169,6 +169,7 @@ def _fits(cases: Any, rules: Any, r: int, i: int) -> bool:
         los > rules.limits[r, 0]
         and (most == ANYTHING or 0 <= los <= most)
         and cases.charges[i] < rules.limits[r, 2]
+        and (cases.charges[i] != MISSING or rules.limits[r, 2] == ANYTHING)
         and rules.insurance_fits[cases.insurance[i], r]
         and rules.drg_fits[cases.drg[i], r]
         and rules.dx_fits[cases.principal[i], r]

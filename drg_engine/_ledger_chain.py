@@ -71,11 +71,15 @@ class Entry:
 
 
 def canonical(content: Mapping[str, Any]) -> str:
-    """Canonical JSON: keys sorted, no idle space, no floats (ValueError)."""
+    """Canonical JSON: keys sorted, no idle space, no floats (ValueError).
+
+    What a command line of another encoding left in a text and is no character becomes ``?``.
+    """
     _refuse_floats(content)
-    return json.dumps(
+    text = json.dumps(
         content, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _refuse_floats(value: Any) -> None:

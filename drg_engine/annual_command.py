@@ -22,7 +22,7 @@ from drg_engine.money import format_fen
 from drg_engine.month_settle import month_policies
 from drg_engine.payment import PaymentColumns
 from drg_engine.payment_dated import DatedSettlement, settle_policies
-from drg_engine.simulation_input import joined_columns, periods_of
+from drg_engine.simulation_input import joined_columns, periods_of, repeated_cases
 from drg_engine.workspace import Workspace, open_workspace
 from drg_engine.writers import write_table
 from grouper_tables import load_scheme
@@ -53,7 +53,9 @@ def settle_year(
         parts.append(listed.columns)
         notices += [f"{period}：{words}" for words in listed.notices]
     begin("全年结算")
-    dated = settle_policies(joined_columns(parts), policies)
+    year = joined_columns(parts)
+    notices += repeated_cases(year)
+    dated = settle_policies(year, policies)
     whole = replace(dated.whole, notices=(*notices, *dated.whole.notices))
     return replace(dated, whole=whole)
 

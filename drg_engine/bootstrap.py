@@ -39,7 +39,7 @@ _HARMFUL = ("PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", 
 
 _USAGE = """用法：
   python3 -m drg_engine.bootstrap demo [文件夹] [drg-engine demo 的选项]
-      准备环境，生成演示医院并跑一个月（默认写入 ./demo-hospital）
+      准备环境，生成示范医院并跑一个月（默认写入 ./demo-hospital）
   python3 -m drg_engine.bootstrap test [pytest 的选项]
       准备环境，运行测试
 Windows 上把 python3 换成 py。
@@ -304,7 +304,7 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         if not (environment.root / "constraints.txt").is_file():
             raise SetupError(_WORDS["checkout"])
         environment.prepare(dev=given[0] == "test")
-        _say("[3/3] 运行测试" if given[0] == "test" else "[3/3] 运行演示医院")
+        _say("[3/3] 运行测试" if given[0] == "test" else "[3/3] 运行示范医院")
         command = job_command(environment, given[0], given[1:])
         code = _run(command, environment.root, environment.variables())
         if given[0] == "demo" and code == 0:

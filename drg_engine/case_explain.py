@@ -95,8 +95,11 @@ def _row_of(cases: Cases, wanted: str, period: str) -> int:
         Fault(line["file"], f"该行被拒收：{line['reason']}", line["row"], line["column"])
         for line in told
     ]
-    mend = "核对病案号和月份"
-    faults = faults or [Fault(f"inputs/{period}", "病例文件中没有这个病案号", mend=mend)]
+    short = len(wanted) < _LEAST_DIGITS
+    mend = f"写病案号末 {_LEAST_DIGITS} 位或更多" if short else "核对病案号和月份"
+    faults = faults or [
+        Fault(f"inputs/{period}", "病例文件中没有这个病案号", found=wanted, mend=mend)
+    ]
     raise InputError("没有这一例", faults)
 
 

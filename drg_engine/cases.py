@@ -34,6 +34,7 @@ class Cases:
     ``dx`` and ``proc`` are places in the two code books; those of case i stand between its offsets,
     the principal one first.  ``extra`` holds the other canonical columns: text as dictionaries,
     amounts as int64 fen, dates as date32.  ``others`` holds what came in under no known heading.
+    ``rows`` int64 (n,): the row of the file that each case was.
     """
 
     case_id: pa.Array
@@ -55,6 +56,7 @@ class Cases:
     extra: pa.Table
     others: pa.Table
     rejects: Rejects = field(default_factory=Rejects)
+    rows: npt.NDArray[np.int64] | None = None
 
     @property
     def n(self) -> int:
@@ -250,7 +252,7 @@ def joined(parts: Sequence[Cases]) -> Cases:
     }
     if parts[0].flags is not None:
         columns["flags"] = _one_array([part.flags for part in parts])
-    for name in ("sex", "age", "age_days", "birth_weight", "los", "discharge_mode"):
+    for name in ("rows", "sex", "age", "age_days", "birth_weight", "los", "discharge_mode"):
         columns[name] = np.concatenate([getattr(part, name) for part in parts])
     for name in ("icu_hours", "vent_hours", "dx", "proc"):
         columns[name] = np.concatenate([getattr(part, name) for part in parts])

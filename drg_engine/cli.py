@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from drg_engine import __version__
 from drg_engine.cli_annual import register as register_annual
 from drg_engine.cli_explain import register as register_explain
 from drg_engine.cli_fit import rates_app, weights_app
+from drg_engine.cli_help import in_chinese
 from drg_engine.cli_ledger import compare_command, ledger_app
 from drg_engine.cli_pay import pay_app
 from drg_engine.cli_plan import plan_app
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from drg_engine.group_files import GroupCounts
 
 __all__ = ["app", "main", "run"]
+
+_INTERRUPTED = 130
+# What the library raises where a command is typed wrong: BadParameter, NoSuchOption and the rest.
+_UsageFault: Any = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="drg-engine",
@@ -196,11 +201,11 @@ def run_command(
 
 @app.command("demo")
 def demo_command(
-    folder: Annotated[Path, typer.Argument(help="演示医院的文件夹（须为空或不存在）。")],
+    folder: Annotated[Path, typer.Argument(help="示范医院的文件夹（须为空或不存在）。")],
     period: Annotated[str, typer.Option(help="月份。")] = "2026-10",
     seed: Annotated[int, typer.Option(help="随机种子；同一种子得到同样的医院。")] = 20261001,
 ) -> None:
-    """生成演示医院并跑一个月。"""
+    """生成示范医院并跑一个月。"""
     from drg_engine.month_run import demo_and_show
 
     demo_and_show(folder, period, seed)
@@ -220,14 +225,22 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        app()
+        command = in_chinese(typer.main.get_command(app))
+        code = command.main(prog_name="drg-engine", standalone_mode=False)
     except DrgEngineError as error:
         from drg_engine.console import fail
 
         sys.exit(fail(error))
-    except KeyboardInterrupt:
+    except _UsageFault as error:
+        from drg_engine.cli_words import usage_words
+
+        typer.echo(usage_words(error), err=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
         typer.echo("已中断，没有留下半成品。", err=True)
-        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def run() -> None:

@@ -19,6 +19,14 @@ plan_app = typer.Typer(
 )
 
 
+@plan_app.command("list")
+def plan_list() -> None:
+    """列出随软件提供的分配方案。"""
+    from drg_engine.plan_command import show_list
+
+    show_list()
+
+
 @plan_app.command("show")
 def plan_show(
     plan: Annotated[

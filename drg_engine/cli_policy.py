@@ -21,6 +21,14 @@ policy_app = typer.Typer(
 )
 
 
+@policy_app.command("list")
+def policy_list() -> None:
+    """列出随软件提供的支付政策。"""
+    from drg_engine.policy_command import show_list
+
+    show_list()
+
+
 @policy_app.command("show")
 def policy_show(
     policy: Annotated[

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drg_engine.errors import Fault, InputError
+from drg_engine.toml_faults import read_toml
 
 __all__ = [
     "CaseFormat",
@@ -70,10 +71,7 @@ def read_mapping(path: Path) -> dict[str, str | list[str]]:
 
     Raises InputError where it cannot be read or names no canonical column.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"列对照文件 {path.name} 读不出来：{error}") from error
+    data = read_toml(path, InputError, f"列对照文件 {path.name} 读不出来")
     faults = [
         Fault(path.name, '应写作 规范列 = "表头"，编码列可为表头的清单', column=name)
         for name, wanted in data.items()

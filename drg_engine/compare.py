@@ -63,6 +63,8 @@ _PARTS = {
     "single": 1,
 }  # fmt: skip
 _FACTORS = ("coefficient", "drg_factor", "value")
+_NEAR = 0.05
+"""Yuan by which points × value may miss what was paid for points: every part is whole fen."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,11 @@ def _column(frame: pd.DataFrame, name: str, default: Any) -> pd.Series[Any]:
 
 
 def _facts(frame: pd.DataFrame, corrections: pd.DataFrame) -> pd.DataFrame:
-    """One run's units under the names used here, one row a key."""
+    """One run's units under the names used here, one row a key.
+
+    A unit paid by the mean of a group has no point value and no coefficient of its own: its value
+    is what it pays for one of its weight.
+    """
     base = np.where(
         _column(frame, "basis", "points").to_numpy(dtype=object) == "points",
         np.maximum(_column(frame, "points_e6", 0).to_numpy(dtype=np.float64) / 1e6, 0.0),
@@ -127,6 +133,13 @@ def _facts(frame: pd.DataFrame, corrections: pd.DataFrame) -> pd.DataFrame:
     }
     factors["value"] = _column(frame, "value", 0.0).to_numpy(dtype=np.float64)
     weight = _column(frame, "weight", 0.0).to_numpy(dtype=np.float64)
+    paid = _column(frame, "points_fen", 0).to_numpy(dtype=np.int64) / 100.0
+    by_mean = (weight > 0) & (
+        np.abs(weight * factors["value"] - paid) > _NEAR + np.abs(paid) * 1e-6
+    )
+    factors["value"] = np.divide(paid, weight, out=factors["value"].copy(), where=by_mean)
+    for name in ("coefficient", "drg_factor"):
+        factors[name] = np.where(by_mean, 1.0, factors[name])
     scale = factors["coefficient"] * factors["drg_factor"]
     held = pd.DataFrame(
         {

@@ -32,12 +32,14 @@ from drg_engine.surplus import exact_weights
 
 __all__ = [
     "ADJUSTED",
+    "UNTREATED",
     "by_drg",
     "by_unit",
     "causes_of",
     "cells",
     "decompose",
     "frame_cells",
+    "gathered",
     "hospital_reference",
     "means_reference",
 ]
@@ -50,6 +52,9 @@ ADJUSTED = {
     "rules": ("normal", "review"),
 }
 """Kinds of case whose adjustment is one cause each; ``rules`` is readmission, review, new items."""
+
+UNTREATED = "—"
+"""Stands for the DRGs that a unit has no cases of (:func:`gathered`)."""
 
 _KEYS = ["unit", "drg"]
 Floats = npt.NDArray[np.float64]
@@ -253,6 +258,22 @@ def by_unit(frame: pd.DataFrame) -> pd.DataFrame:
 def by_drg(frame: pd.DataFrame) -> pd.DataFrame:
     """The decomposition summed by DRG, sorted by DRG; causes still add up."""
     return _summed(frame, "drg")
+
+
+def gathered(frame: pd.DataFrame) -> pd.DataFrame:
+    """The decomposition with one row a unit for the DRGs it has no cases of.
+
+    Against the whole hospital most rows are of such DRGs.  Their rows are added up as
+    ``UNTREATED``, the last of the unit; every sum stays what it was to the fen.
+    """
+    drg = frame["drg"].where(frame["cases"] > 0, UNTREATED)
+    numbers = [name for name in frame.columns if name not in _KEYS]
+    keys = [frame["unit"], drg != UNTREATED, drg]
+    sums = frame[numbers].groupby(keys, sort=True).sum().rename_axis([_KEYS[0], "own", _KEYS[1]])
+    found = sums.reset_index().sort_values(
+        ["unit", "own", "drg"], ascending=[True, False, True], kind="stable", ignore_index=True
+    )
+    return found[list(frame.columns)]
 
 
 def _summed(frame: pd.DataFrame, key: str) -> pd.DataFrame:

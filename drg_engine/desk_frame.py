@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from drg_engine.case_needs import month_needs, refuse_blank, refuse_lacking
 from drg_engine.cases import CaseReader, Cases, joined
 from drg_engine.grouping import Grouping, group
 from drg_engine.money import MISSING_FEN
@@ -71,12 +72,15 @@ def read_months(
     options = {"clinical_codes": True} if run.clinical_codes else {}
     scheme = load_scheme(workspace.named_or_file(run.scheme), options=options)
     policies = month_policies(workspace)
+    needs = month_needs(policies)
     found = []
     for period in periods:
         begin(f"{period} 分组与付费")
         file = workspace.cases_file(period)
         reader = CaseReader(file)
+        refuse_lacking(reader, needs)
         cases = joined(list(reader.parts()))
+        refuse_blank(reader, cases, needs)
         grouping = group(cases, scheme)
         dated = settle_month(workspace, period, cases, grouping, policies).dated
         frame = case_frame(period, cases, grouping, dated.whole, deaths)

@@ -155,7 +155,10 @@ def _figures(sums: pd.DataFrame) -> pd.DataFrame:
         "standing_cases": sums["standing_cases"],
         "near_cases": sums["near_cases"],
         "control_accuracy": over(sums["near_cases"], sums["standing_cases"]),
-        "personal_share": over(sums["personal_fen"], sums["charges_fen"]),
+        # Nothing at all is what no case states: then the share is not known.
+        "personal_share": over(
+            sums["personal_fen"].where(sums["personal_fen"] != 0), sums["charges_fen"]
+        ),
         "died_cases": sums["died_cases"],
     }
     for name in _MONEY:

@@ -15,6 +15,7 @@ import pandas as pd
 from drg_engine.desk_frame import FEES
 from drg_engine.errors import Fault, InputError, WorkspaceError
 from drg_engine.money_tables import read_money_table
+from drg_engine.toml_faults import read_toml
 
 __all__ = ["DeskSettings", "Reference", "desk_settings", "own_reference", "read_reference"]
 
@@ -60,10 +61,7 @@ def desk_settings(folder: Path) -> DeskSettings:
     data = _data()
     path = folder / _NAME
     if path.is_file():
-        try:
-            own = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise WorkspaceError(f"{_NAME} 读不出来：{error}") from error
+        own = read_toml(path, WorkspaceError, f"{_NAME} 读不出来")
         faults = [
             Fault(_NAME, "没有这一项", column=name, mend=f"可用：{'、'.join(_OPEN)}")
             for name in own

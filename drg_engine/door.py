@@ -18,7 +18,13 @@ import pyarrow.compute as pc
 
 from drg_engine._jit import run_together
 from drg_engine._kernels_codes import LONGEST_CODE
-from drg_engine._kernels_money import NO_AMOUNT, NOT_A_NUMBER, TOO_FINE, fen_of_rows
+from drg_engine._kernels_money import (
+    AMOUNT_OK,
+    NO_AMOUNT,
+    NOT_A_NUMBER,
+    TOO_FINE,
+    fen_of_rows,
+)
 from drg_engine.codes import CodeBook, Encoded, text_buffers
 from drg_engine.columns import CaseFormat, ColumnPlan
 from drg_engine.id_set import IdSet
@@ -26,6 +32,7 @@ from drg_engine.text_tables import BadRow, TextPart, TextTable
 from drg_engine.values import Reading, readers_of
 
 __all__ = [
+    "NEGATIVE",
     "REJECT_COLUMNS",
     "Door",
     "IdSet",
@@ -42,6 +49,8 @@ _SCHEMA = pa.schema(
     [(name, pa.int64() if name == "row" else pa.string()) for name in REJECT_COLUMNS]
 )
 _LONGEST_SHOWN = 60
+NEGATIVE = "金额为负；病例的总费用、成本不能小于 0，退费应冲减在同一病例内"
+"""Why an amount below zero stays out."""
 _YEAR_DAYS = 366
 _NEWBORN_DAYS = 28
 Mask = npt.NDArray[np.bool_]
@@ -168,6 +177,7 @@ class Door:
         self._check_ids(ids, part, ledger)
         keep = ~ledger.out
         columns = self._kept(keep, ids, numbers, encoded, extra, part.table)
+        columns["rows"] = part.rows if keep.all() else part.rows[keep]
         return columns, ledger.rejects(bad_rows)
 
     def _kept(
@@ -305,7 +315,8 @@ class Door:
                 continue
             if kind == "money":
                 most = self._form.ranges["money"][1]
-                extra[name] = read_money(column, self._heading(name), ledger, most)
+                title, negative = self._heading(name), bool(spec.get("negative", True))
+                extra[name] = read_money(column, title, ledger, most, negative=negative)
             elif kind == "date":
                 days[name] = read_column(column, self._readers["date"], self._heading(name), ledger)
                 extra[name] = _dates(days[name])
@@ -362,16 +373,31 @@ def read_column(
     return np.asarray(values[places], dtype=np.float64)
 
 
-def read_money(column: pa.Array, title: str, ledger: Ledger, most: float) -> pa.Array:
-    """Yuan in text, of magnitude up to ``most``, to int64 fen; null where empty."""
+def read_money(
+    column: pa.Array, title: str, ledger: Ledger, most: float, *, negative: bool = True
+) -> pa.Array:
+    """Yuan in text, of magnitude up to ``most``, to int64 fen; null where empty.
+
+    negative: whether an amount may be below zero.
+    """
     offsets, text = text_buffers(column)
     fen = np.zeros(len(column), dtype=np.int64)
     state = np.zeros(len(column), dtype=np.int8)
     fen_of_rows(offsets, text, fen, state)
-    ledger.refuse(state == NOT_A_NUMBER, title, column, "不是金额（元）")
+    _refuse_words(state == NOT_A_NUMBER, title, column, ledger)
     ledger.refuse(state == TOO_FINE, title, column, "金额多于两位小数")
     ledger.refuse(np.abs(fen) > round(most * 100), title, column, f"金额超过 {most:,.2f} 元")
+    if not negative:
+        ledger.refuse((fen < 0) & (state == AMOUNT_OK), title, column, NEGATIVE)
     return pa.array(fen, mask=state == NO_AMOUNT)
+
+
+def _refuse_words(mask: Mask, title: str, column: pa.Array, ledger: Ledger) -> None:
+    """Keep out texts that are no amount; what a spreadsheet writes for an error is told as that."""
+    if mask.any():
+        errors = pc.starts_with(_plain_text(column), "#")
+        words = pc.if_else(errors, "这是 Excel 的错误值，应为金额（元）", "不是金额（元）")
+        ledger.refuse(mask, title, column, words)
 
 
 def _dates(days: npt.NDArray[np.float64]) -> pa.Array:

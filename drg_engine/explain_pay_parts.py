@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _ITEMS, _LINE_ITEMS, _LINES, _CASES = 12, 3, 5, 10
+_FEWEST_POSTS = 2
 
 
 def money(fen: int) -> str:
@@ -110,12 +111,13 @@ def pool_part(told: Told, department: str, series: str) -> Part:
     pool = int(row["pool_fen"])
     if not lines[-1].endswith(f"科室奖金 {format_fen(pool)}"):
         lines.append(money_steps(steps or [("点数部分", 0)], ("科室奖金", pool)))
+    posts = told.allocation.staff_pay
+    own = posts[(posts["department"] == department) & (posts["series"] == series)]
+    lines += _weight_lines(own)
     out = [("科室奖金", pool), ("主任基金", -int(row["head_fund_fen"])),
            ("科室负担单项", -int(row["department_single_fen"]))]  # fmt: skip
     kept = [step for at, step in enumerate(out) if at == 0 or step[1]]
     lines.append(money_steps(kept, ("人员分配", int(row["staff_fen"]))))
-    posts = told.allocation.staff_pay
-    own = posts[(posts["department"] == department) & (posts["series"] == series)]
     paid = int((own["average_fen"] + own["performance_fen"]).sum())
     sign = "=" if paid == int(row["staff_fen"]) else "≠"
     lines.append(
@@ -125,6 +127,22 @@ def pool_part(told: Told, department: str, series: str) -> Part:
     return Part(title, tuple(dict.fromkeys(lines)))
 
 
+def _weight_lines(posts: pd.DataFrame) -> list[str]:
+    """The weights that the staff's money is divided by, alike ones together, and their sum."""
+    if len(posts) < _FEWEST_POSTS:
+        return []
+    counted: dict[str, int] = {}
+    for row in posts.sort_values("coefficient", ascending=False, kind="stable").to_dict("records"):
+        numbers = [float(row[key]) for key in ("coefficient", "attendance", "post_share")]
+        if numbers[2] == 1:
+            numbers.pop()
+        word = " × ".join(number_text(number, 6) for number in numbers)
+        counted[word] = counted.get(word, 0) + 1
+    words = [word if count == 1 else f"{word} × {count} 人" for word, count in counted.items()]
+    weights = posts["coefficient"] * posts["attendance"] * posts["post_share"]
+    return [f"系数 × 出勤合计：{' + '.join(words)} = {number_text(float(weights.sum()), 6)}"]
+
+
 def value_part(told: Told, series: str) -> Part:
     """How the point value of the series came about."""
     totals = told.allocation.series_totals
@@ -132,27 +150,66 @@ def value_part(told: Told, series: str) -> Part:
     if rows.empty:
         return Part(f"点值：{told.series(series)}", ())
     row = rows.iloc[0]
-    lines = [
-        f"批准 {money(row['approved_fen'])}"
-        + "".join(
-            f"，{word} {money(row[key])}"
-            for word, key in (
-                ("动用基金", "fund_used_fen"), ("预留", "reserve_fen"),
-                ("个人单项", "personal_single_fen"), ("质量扣留", "withheld_fen"),
-                ("未知科室留存", "unknown_fen"), ("主任基金", "department_head_fund_fen"),
-            )
-            if int(row[key])
-        )
-    ]  # fmt: skip
     plan = told.month.plan
-    if plan is not None and plan.series_model(series).mean is not None:
-        lines.append(f"按均值 {number_text(float(row['value']))} 元计")
-        return Part(f"均值：{told.series(series)}系列", tuple(lines))
-    lines.append(
-        f"点数部分合计 {money(row['department_points_fen'])} ÷ 权重合计 "
-        f"{number_text(float(row['weight']), 6)} = 点值 {number_text(float(row['value']))} 元"
-    )
-    return Part(f"点值：{told.series(series)}系列", tuple(lines))
+    model = None if plan is None else plan.series_model(series)
+    if model is not None and model.mean is not None:
+        word = f"按均值 {number_text(float(row['value']))} 元计"
+        return Part(f"均值：{told.series(series)}系列", (word,))
+    fen = {str(key): int(row[key]) for key in totals.columns if str(key).endswith("_fen")}
+    weight, value = number_text(float(row["weight"]), 6), number_text(float(row["value"]))
+    points = money(fen["department_points_fen"])
+    if model is None or model.value == "budget":
+        lines = [*_to_points(fen), f"点数部分合计 {points} ÷ 权重合计 {weight} = 点值 {value} 元"]
+    else:
+        lines = [f"权重合计 {weight} × 点值 {value} 元 = 点数部分合计 {points}（逐科室取整到分）"]
+    return Part(f"点值：{told.series(series)}系列", (*lines, *_to_staff(fen)))
+
+
+_TOTALS = (
+    ("公式部分合计", "department_formula_fen", 1), ("DRG 部分合计", "department_drg_fen", 1),
+    ("承担成本合计", "department_cost_fen", -1), ("质量奖金合计", "department_quality_pool_fen", 1),
+    ("补至零合计", "department_floor_fen", 1), ("保底封顶合计", "department_bounds_fen", 1),
+    ("科室单项合计", "department_single_fen", 1),
+)  # fmt: skip
+
+
+def _to_points(fen: Mapping[str, int]) -> list[str]:
+    """From what was approved to what the points share: the budget solved for it."""
+    whole = fen["department_pool_fen"]
+    borne = whole - fen["staff_fen"] - fen["department_head_fund_fen"] - fen["unknown_fen"]
+    free = fen["approved_fen"] + fen["fund_used_fen"] - fen["reserve_fen"]
+    free += borne - fen["personal_single_fen"]
+    steps = [
+        ("批准", fen["approved_fen"]), ("动用基金", fen["fund_used_fen"]),
+        ("预留", -fen["reserve_fen"]), ("个人单项", borne - fen["personal_single_fen"]),
+    ]  # fmt: skip
+    lines = [_steps(steps, ("可分", free))]
+    quality = fen["department_quality_fen"] + fen["withheld_fen"]
+    taken = [(label, -sign * fen[key]) for label, key, sign in _TOTALS]
+    taken.append(("质量调整合计", -quality))
+    lines.append(_steps([("可分", free), *taken], ("点数部分合计", fen["department_points_fen"])))
+    return lines
+
+
+def _to_staff(fen: Mapping[str, int]) -> list[str]:
+    """From the points' share to the departments' pools, and to their staff."""
+    whole = fen["department_pool_fen"]
+    steps = [("点数部分合计", fen["department_points_fen"])]
+    steps += [(label, sign * fen[key]) for label, key, sign in _TOTALS]
+    steps.append(("质量调整合计", fen["department_quality_fen"]))
+    fund, lost = fen["department_head_fund_fen"], fen["unknown_fen"]
+    borne = whole - fen["staff_fen"] - fund - lost
+    out = [("科室奖金合计", whole), ("未知科室留存", -lost), ("主任基金", -fund),
+           ("科室负担个人单项", -borne)]  # fmt: skip
+    return [
+        _steps(steps, ("科室奖金合计", whole)),
+        _steps(out, ("人员分配合计", fen["staff_fen"])),
+    ]
+
+
+def _steps(steps: Sequence[tuple[str, int]], result: tuple[str, int]) -> str:
+    """The first step and those of the others that are not nothing."""
+    return money_steps([step for at, step in enumerate(steps) if at == 0 or step[1]], result)
 
 
 def _items(told: Told, department: str, series: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -35,7 +35,7 @@ from drg_engine.ledger_states import MOVES, STATE_WORDS, Clock, Move, Signature,
 from drg_engine.run_folders import file_faults
 from drg_engine.workspace import Workspace
 
-__all__ = ["Ledger", "PeriodState", "StoredRun", "open_ledger"]
+__all__ = ["Ledger", "PeriodState", "StoredRun", "open_ledger", "stored_runs"]
 
 _NO_REASONS: Mapping[str, str] = MappingProxyType({})
 _REFERENCE = re.compile(r"(\d{4}-\d{2})(?:#(\d+))?")
@@ -127,7 +127,7 @@ class Ledger:
         if period is not None:
             chosen = chosen.where(RUN.c.period == period)
         with self.database.reading() as connection:
-            return [_run(row) for row in connection.execute(chosen)]
+            return stored_runs(connection.execute(chosen).all())
 
     def run(self, reference: str) -> StoredRun:
         """A run by ``2026-10`` (its current one), ``2026-10#2``, its id, or the id's beginning.
@@ -253,11 +253,12 @@ class Ledger:
             raise LedgerError(f"{held.period} 的运行已换，没有{move.word}", [fault])
         row = connection.execute(sa.select(RUN).where(RUN.c.run_id == held.run_id)).one()
         stored = _run(row)
-        if move.target in ("checked", "approved", "locked"):
+        if move.target != "draft":
             faults = file_faults(self.workspace, stored.period, stored.run_id, stored.files)
             if faults:
                 what = f"{held.period} 的结果文件与入账时不同，没有{move.word}"
-                raise LedgerError(what, [Fault(name, message) for name, message in faults])
+                mend = _mend_files(held)
+                raise LedgerError(what, [Fault(n, message, mend=mend) for n, message in faults])
         return stored
 
     def _refuse_same_person(
@@ -334,11 +335,26 @@ def _run(row: sa.Row[Any]) -> StoredRun:
     )
 
 
+def stored_runs(rows: Iterable[sa.Row[Any]]) -> list[StoredRun]:
+    """Rows of the table of runs, as they were read in one moment."""
+    return [_run(row) for row in rows]
+
+
 def _last(chain: Sequence[Entry], period: str, actions: Sequence[str]) -> Entry | None:
     for entry in reversed(chain):
         if entry.fields.get("period") == period and entry.fields.get("action") in actions:
             return entry
     return None
+
+
+def _mend_files(held: PeriodState) -> str:
+    """How the files of a run come back: its own folder from a backup, or the run once more."""
+    again = f"drg-engine run 文件夹 {held.period}（输入未变时写回同样的文件）"
+    back = {
+        "approved": f"先 drg-engine ledger return 文件夹 {held.period} --reason 原因，再 ",
+        "locked": f"先 drg-engine ledger unlock 文件夹 {held.period} --reason 原因，再 ",
+    }
+    return f"从备份取回 runs/{held.period}/{held.run_id}；或{back.get(held.state, '')}{again}"
 
 
 def _refusal(connection: sa.Connection, held: PeriodState, move: Move) -> tuple[str, list[Fault]]:
@@ -365,29 +381,34 @@ def _refusal(connection: sa.Connection, held: PeriodState, move: Move) -> tuple[
 def _approved(stored: StoredRun, reasons: Mapping[str, str]) -> dict[str, Any]:
     """The findings as they were approved: their hash and the reasons.
 
-    Raises LedgerError with every error, every warning without a reason and every reason without a
-    warning (allocation.md §7).
+    A warning's reason is the one given now, or the one that the plan gives for its subject.  Raises
+    LedgerError with every error, every warning without a reason and every reason without a warning
+    (allocation.md §7).
     """
-    faults, warned = [], set()
+    faults, kept = [], dict[str, str]()
+    refused = set()
     for finding in stored.findings:
         rule, place = str(finding["rule"]), f"规则 {finding['rule']} {finding['subject']}"
         if finding["severity"] == "error":
             mend = "改正后重跑"
             faults.append(Fault(place, str(finding["message"]), mend=mend))
             continue
-        if rule not in warned and not reasons.get(rule, "").strip():
-            mend = f"写明理由：--reason {rule}=理由"
+        own = finding.get("reason", "") if finding.get("status") == "explained" else ""
+        why = reasons.get(rule, "").strip() or str(own).strip()
+        if not why and rule not in refused:
+            mend = f"写明理由：--reason {rule}=理由，或写入方案的 [[compliance.reasons]]"
             faults.append(Fault(place, str(finding["message"]), mend=mend))
-        warned.add(rule)
+            refused.add(rule)
+        kept.setdefault(rule, why)
     faults += [
         Fault(f"规则 {rule}", "这次运行没有这条提示", mend="删去这个理由")
         for rule in reasons
-        if rule not in warned
+        if rule not in kept
     ]
     if faults:
         raise LedgerError(f"{stored.period} 没有批准：合规检查有 {len(faults)} 处未决", faults)
     return {
         "count": len(stored.findings),
         "sha256": text_hash(canonical({"findings": stored.findings})),
-        "reasons": {rule: reasons[rule].strip() for rule in sorted(warned)},
+        "reasons": dict(sorted(kept.items())),
     }

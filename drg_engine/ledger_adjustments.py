@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from drg_engine.errors import Fault, InputError
+from drg_engine.ledger_states import CLOSED_STATES
 
 if TYPE_CHECKING:
     from drg_engine.ledger import Ledger, StoredRun
@@ -23,7 +24,6 @@ __all__ = ["Adjustments", "adjustment_rows", "read_adjustments", "run_tables"]
 
 _NAME = "adjustments"
 _SUFFIXES = (".csv", ".xlsx", ".parquet")
-_CLOSED = ("locked", "paid")
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,21 @@ class Adjustments:
     file: Path
     table: pd.DataFrame
 
-    def single_items(self) -> pd.DataFrame:
-        """The rows as single items of ``performance.tables``."""
+    @property
+    def matters(self) -> list[str]:
+        """What each row is for, as a single item."""
         table = self.table
-        matter = [
+        return [
             f"更正 {period}（{run}）：{reason}"
             for period, run, reason in zip(
                 table["for_period"], table["run_id"], table["reason"], strict=True
             )
         ]
-        return table[["row", "department", "staff_id", "amount_fen", "series"]].assign(
-            matter=matter
+
+    def single_items(self) -> pd.DataFrame:
+        """The rows as single items of ``performance.tables``."""
+        return self.table[["row", "department", "staff_id", "amount_fen", "series"]].assign(
+            matter=self.matters
         )
 
 
@@ -74,9 +78,14 @@ def read_adjustments(ledger: Ledger, period: str) -> Adjustments | None:
     """
     folder = ledger.workspace.inputs(period)
     found = [folder / f"{_NAME}{suffix}" for suffix in _SUFFIXES]
-    path = next((path for path in found if path.is_file()), None)
-    if path is None:
+    found = [path for path in found if path.is_file()]
+    if not found:
         return None
+    if len(found) > 1:
+        names = "、".join(path.name for path in found)
+        fault = Fault(f"inputs/{period}", "同时有几个更正表", found=names, mend="只留一个")
+        raise InputError(f"{period} 的更正表有误", [fault])
+    path = found[0]
     from performance import read_table
 
     table = read_table(path, _NAME).sort_values("row", kind="stable", ignore_index=True)
@@ -84,7 +93,7 @@ def read_adjustments(ledger: Ledger, period: str) -> Adjustments | None:
     faults = []
     for row, month in zip(table["row"], table["for_period"], strict=True):
         held = states.get(str(month))
-        if held is None or held.state not in _CLOSED or month == period:
+        if held is None or held.state not in CLOSED_STATES or month == period:
             mend = "只更正已锁定或已发放的月份；没有锁定的，改它的输入并重跑"
             faults.append(Fault(path.name, "这个月没有锁定", int(row), "原月份", str(month), mend))
     if faults:

@@ -128,6 +128,8 @@ def move_and_show(
         _mended(book, signature)
         chosen = None if run is None else book.run(run).run_id
         facts = {} if paid is None else _paid_facts(book, period, paid)
+        if paid is not None:  # what the list was compared with is what is told as paid
+            chosen = str(facts["paid"]["run"])
         receipt = book.move(
             period, name, signature, reason=reason, reasons=_by_rule(reasons), run=chosen,
             facts=facts,
@@ -141,7 +143,8 @@ def _paid_facts(book: Ledger, period: str, paid: Path) -> dict[str, Any]:
     from drg_engine.compare_paid import planned_against_paid, read_paid
     from drg_engine.ledger_adjustments import run_tables
 
-    people = run_tables(book, book.run(period)).get("people")
+    run = book.run(period)
+    people = run_tables(book, run).get("people")
     if people is None:
         fault = Fault(period, "这个月没有做分配", mend="不写 --paid")
         raise LedgerError(f"{period} 没有可对照的发放", [fault])
@@ -151,7 +154,12 @@ def _paid_facts(book: Ledger, period: str, paid: Path) -> dict[str, Any]:
         f"应发 {format_fen(whole['planned_fen'])}，实发 {format_fen(whole['paid_fen'])}，"
         f"差 {format_fen(whole['difference_fen'])}"
     )
-    found = {"file": paid.name, "sha256": file_sha256(paid), "people": len(table) - 1}
+    found = {
+        "run": run.run_id,
+        "file": paid.name,
+        "sha256": file_sha256(paid),
+        "people": len(table) - 1,
+    }
     money = {name: int(whole[name]) for name in ("planned_fen", "paid_fen", "difference_fen")}
     return {"paid": {**found, **money}}
 
@@ -164,6 +172,9 @@ def _by_rule(reasons: Sequence[str]) -> dict[str, str]:
         rule, sign_, why = text.partition("=")
         if not sign_ or not rule.strip() or not why.strip():
             faults.append(Fault("--reason", "写法不对", found=text, mend="写作 6=理由"))
+        elif rule.strip() in found:
+            mend = "每条规则写一次，几个理由并作一句"
+            faults.append(Fault("--reason", "这条规则写了两次", found=text, mend=mend))
         found[rule.strip()] = why.strip()
     if faults:
         raise InputError("理由写得不对", faults)
@@ -234,7 +245,8 @@ def verify_and_show(
         f"重算结果文件 {proof.files} 个的指纹，一致。"
     )
     for words in proof.notes:
-        say(f"提示：{words}（入账的原件在 runs，未动）")
+        why = "（入账的原件在 runs，未动）" if words.startswith("out/") else ""
+        say(f"提示：{words}{why}")
     _say_receipt(proof.receipt)
 
 

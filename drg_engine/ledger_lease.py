@@ -17,10 +17,14 @@ import sqlalchemy as sa
 from drg_engine._ledger_tables import PERIOD
 from drg_engine.errors import Fault, LedgerError
 
-__all__ = ["LEASE_SECONDS", "Lease", "lease_of", "refuse_busy", "take_lease"]
+__all__ = ["LEASE_SECONDS", "Lease", "MonthBusyError", "lease_of", "refuse_busy", "take_lease"]
 
 LEASE_SECONDS = 1_800
 _FREE = {f"lease_{name}": None for name in ("token", "owner", "host", "pid", "since", "until")}
+
+
+class MonthBusyError(LedgerError):
+    """Somebody is running the month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,12 @@ def _alive(pid: int) -> bool:
 
 
 def refuse_busy(period: str, lease: Lease | None, moment: float) -> None:
-    """Raise LedgerError where somebody is running the month."""
+    """Raise MonthBusyError where somebody is running the month."""
     if lease is None or not lease.is_live(moment):
         return
     who = f"{lease.owner}（{lease.host}，{lease.since} 起）正在运行"
     mend = "等它结束再试；那台电脑已停的，用 drg-engine ledger release 写明原因"
-    raise LedgerError(f"{period} 正被使用", [Fault(period, who, mend=mend)])
+    raise MonthBusyError(f"{period} 正被使用", [Fault(period, who, mend=mend)])
 
 
 def take_lease(

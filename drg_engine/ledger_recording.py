@@ -7,6 +7,7 @@ The order is what makes a run whole or nothing::
     commit       run, tables, entry of the audit chain, current run: one transaction
     settle       the folder aside gets its own name
     publish      out/月份 shows it
+    let go       the lease ends, so that nobody mends what is only not done yet
 
 Before the commit nothing has happened; after it, :func:`mend` does what is left to do.
 """
@@ -16,8 +17,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
@@ -28,10 +29,17 @@ import sqlalchemy as sa
 
 from drg_engine._ledger_chain import Receipt, append, canonical, text_hash
 from drg_engine._ledger_tables import PERIOD, RUN, RUN_TABLE
-from drg_engine.errors import Fault, LedgerError
+from drg_engine.errors import DrgEngineError, Fault, LedgerError
 from drg_engine.ledger import Ledger
-from drg_engine.ledger_lease import lease_of, refuse_busy, take_lease
-from drg_engine.ledger_states import OPEN_STATES, STATE_WORDS, Clock, Signature, now
+from drg_engine.ledger_lease import MonthBusyError, lease_of, refuse_busy, take_lease
+from drg_engine.ledger_states import (
+    CLOSED_STATES,
+    OPEN_STATES,
+    STATE_WORDS,
+    Clock,
+    Signature,
+    now,
+)
 from drg_engine.run_folders import (
     aside_folder,
     file_faults,
@@ -72,7 +80,6 @@ class Recording:
     signature: Signature
     clock: Clock
     token: str = field(default_factory=lambda: secrets.token_hex(8))
-    _asides: list[Path] = field(default_factory=list)
     _held_at: float = 0.0
 
     def renew(self, after: float = 0.0) -> None:
@@ -88,9 +95,7 @@ class Recording:
 
     def folder(self, run_id: str) -> Path:
         """An empty folder to write the run's files to."""
-        aside = aside_folder(self.ledger.workspace, self.period, run_id)
-        self._asides.append(aside)
-        return aside
+        return aside_folder(self.ledger.workspace, self.period, run_id)
 
     def record(
         self,
@@ -103,7 +108,8 @@ class Recording:
 
         content: what is kept with the run (no floats).  tables: Parquet bytes by name, kept for
         comparing.  A run that the ledger has must have come out the same to the byte.  Raises
-        LedgerError where it did not, or where the month is no longer ours or no longer open.
+        LedgerError where it did not, where the month is no longer ours or no longer open, or where
+        a month that it corrects is no longer closed with the same run.
         """
         whole = {
             **content,
@@ -115,11 +121,11 @@ class Recording:
         text = canonical(whole)
         with self.ledger.changing() as connection:
             row = self._still_ours(connection)
+            _refuse_reopened(connection, self.period, whole.get("adjustments", []))
             recorded = self._enter(connection, row, run_id, text, tables)
             values = {"run_id": run_id, "state": recorded.state[1]}
             chosen = PERIOD.c.period == self.period
             connection.execute(PERIOD.update().where(chosen).values(**values))
-            self._lease(connection, None)
         workspace = self.ledger.workspace
         settle(workspace, self.period, run_id, folder)
         publish(workspace, self.period, run_id)
@@ -172,16 +178,13 @@ class Recording:
             who = f"已由 {row.lease_owner or '别人'} 接手"
             fault = Fault(self.period, who, mend=mend_words)
             raise LedgerError(f"{self.period} 的这次运行没有入账", [fault])
+        _refuse_closed(self.period, str(row.state))  # by somebody while the lease was over
         return row
 
     def _lease(self, connection: sa.Connection, token: str | None) -> None:
         moment, since = self.clock().timestamp(), self.signature.time
         self._held_at = moment
         take_lease(connection, self.period, token, self.signature.actor, since, moment)
-
-    def _leave(self) -> None:
-        for aside in self._asides:
-            rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
@@ -230,12 +233,39 @@ def _refuse_closed(period: str, state: str) -> None:
     raise LedgerError(f"{period} {STATE_WORDS[state]}，不能再跑", [fault])
 
 
+def _refuse_reopened(
+    connection: sa.Connection, period: str, adjustments: Sequence[Mapping[str, Any]]
+) -> None:
+    """Corrections stand on a closed month's run; it may have been unlocked since they were read."""
+    columns = (PERIOD.c.period, PERIOD.c.state, PERIOD.c.run_id)
+    held = {str(row.period): row for row in connection.execute(sa.select(*columns))}
+    faults = []
+    for month, run_id in sorted({(str(a["for_period"]), str(a["run_id"])) for a in adjustments}):
+        row = held.get(month)
+        if row is None or row.state not in CLOSED_STATES or row.run_id != run_id:
+            mend_words = f"等 {month} 重新锁定后再跑 {period}"
+            faults.append(
+                Fault(month, "所更正的月份已解锁或换了运行", found=run_id, mend=mend_words)
+            )
+    if faults:
+        raise LedgerError(f"{period} 的这次运行没有入账", faults)
+
+
 def _let_go(held: Recording) -> None:
+    """Take away what was not recorded, finish what was, end the lease."""
+    if not _is_ours(held):
+        return
+    with suppress(DrgEngineError, OSError):  # the next command mends what is left
+        _mend_month(held.ledger, held.period)
     with held.ledger.database.writing() as connection:
         mine = (PERIOD.c.period == held.period) & (PERIOD.c.lease_token == held.token)
         if connection.execute(sa.select(PERIOD.c.period).where(mine)).one_or_none() is not None:
             held._lease(connection, None)
-            held._leave()
+
+
+def _is_ours(held: Recording) -> bool:
+    lease = held.ledger.period(held.period).lease
+    return lease is not None and lease.token == held.token
 
 
 def _bytes_hash(data: bytes) -> str:
@@ -293,7 +323,10 @@ def mend(ledger: Ledger, signature: Signature, clock: Clock = now) -> list[str]:
         if period.lease is not None and period.lease.is_live(clock().timestamp()):
             continue
         held = Recording(ledger, period.period, signature, clock)
-        _take(held, must_be_open=False)
+        try:
+            _take(held, must_be_open=False)
+        except MonthBusyError:  # begun since the months were read
+            continue
         try:
             done += _mend_month(ledger, period.period)
         finally:

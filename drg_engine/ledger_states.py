@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-__all__ = ["MOVES", "OPEN_STATES", "STATE_WORDS", "Clock", "Move", "Signature", "now", "sign"]
+__all__ = [
+    "CLOSED_STATES",
+    "MOVES",
+    "OPEN_STATES",
+    "STATE_WORDS",
+    "Clock",
+    "Move",
+    "Signature",
+    "now",
+    "sign",
+]
 
 Clock = Callable[[], datetime]
 """Gives the time, with its zone."""
@@ -28,6 +38,9 @@ STATE_WORDS: Mapping[str, str] = MappingProxyType(
 
 OPEN_STATES = ("draft", "checked")
 """States in which a month may be run again."""
+
+CLOSED_STATES = ("locked", "paid")
+"""States in which a month is corrected by another month only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +93,6 @@ def sign(actor: str | None = None, clock: Clock = now) -> Signature:
     except (KeyError, OSError, ImportError):  # an account without a name
         login = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
     name = (actor or os.environ.get("DRG_ENGINE_USER", "")).strip() or login
+    name = name.encode("utf-8", "replace").decode("utf-8")  # as the ledger keeps it
     time = clock().astimezone().isoformat(timespec="seconds")
     return Signature(name, f"{login}@{socket.gethostname()}", time)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +20,23 @@ from drg_engine._ledger_chain import (
 )
 from drg_engine._ledger_tables import PERIOD, RUN, RUN_TABLE
 from drg_engine.errors import Fault, LedgerError
-from drg_engine.ledger import Ledger, StoredRun
-from drg_engine.ledger_states import STATE_WORDS
-from drg_engine.run_folders import file_faults, shown_faults
+from drg_engine.ledger import Ledger, StoredRun, stored_runs
+from drg_engine.ledger_states import CLOSED_STATES, MOVES, OPEN_STATES, STATE_WORDS
+from drg_engine.run_folders import file_faults, left_aside, shown_faults
 
 __all__ = ["Proof", "stored_tables", "verify_ledger"]
 
-_CLOSED = ("locked", "paid")
+_NO_RECEIPT = (
+    "没有回执可核对，证明不了尾部没有被截去：用抄存的回执再验，drg-engine ledger verify --receipt"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What was proved: ``faults`` in words (none: all is as it was), how much was looked at.
 
-    notes: copies under ``out`` that are no longer what was recorded; the recorded files are.
+    notes: what is no fault and still worth knowing: copies under ``out`` that are no longer what
+    was recorded (the recorded files are), no receipt to prove the tail by.
     """
 
     faults: tuple[str, ...]
@@ -73,7 +76,7 @@ def verify_ledger(
     with ledger.database.reading() as connection:
         chain, last = entries(connection), head(connection)
         states = {str(r.period): r for r in connection.execute(sa.select(PERIOD))}
-        rows = connection.execute(sa.select(RUN)).all()
+        rows = connection.execute(sa.select(RUN).order_by(RUN.c.period, RUN.c.number)).all()
         columns = (RUN_TABLE.c.run_id, RUN_TABLE.c.name, RUN_TABLE.c.content)
         tables: dict[str, dict[str, str]] = {}
         for run_id, name, data in connection.execute(sa.select(*columns)):
@@ -81,14 +84,21 @@ def verify_ledger(
     faults = chain_faults(chain, last, wanted)
     faults += _state_faults(chain, states)
     faults += _run_faults(chain, rows)
-    notes: list[str] = []
+    strange = sorted(set(tables) - {str(row.run_id) for row in rows})
+    faults += [f"存档属于账本里没有的运行 {run_id}：被插入" for run_id in strange]
+    notes = [] if wanted or not chain else [_NO_RECEIPT]
     files = 0
-    for run in ledger.runs():
+    for run in stored_runs(rows):
         faults += _table_faults(run, tables.get(run.run_id, {}))
         current = states.get(run.period)
         is_current = current is not None and current.run_id == run.run_id
-        if every_run or (current is not None and is_current and current.state in _CLOSED):
+        if every_run or (current is not None and is_current and current.state in CLOSED_STATES):
             named = file_faults(ledger.workspace, run.period, run.run_id, run.files)
+            if named and current is not None and current.state in OPEN_STATES:
+                aside = {run_id for run_id, _ in left_aside(ledger.workspace, run.period)}
+                if run.run_id in aside:  # committed this moment, its folder not yet in place
+                    notes.append(f"运行 {run.run_id} 正在写入，文件没有验：稍后再验")
+                    continue
             faults += [f"{name}：{words}" for name, words in named]
             files += len(run.files)
             if is_current and not named:
@@ -98,20 +108,25 @@ def verify_ledger(
 
 
 def _state_faults(chain: Sequence[Entry], states: dict[str, Any]) -> list[str]:
-    """Months whose state or current run is not the one that the chain leads to."""
+    """Moves that no month may make, and months that are not where the chain leads to."""
     told: dict[str, tuple[str, str]] = {}
+    faults = []
     for entry in chain:
         fields = entry.fields
         moved = fields.get("state")
         if isinstance(moved, list) and len(moved) == 2:
-            period = str(fields.get("period"))
-            before = told.get(period, ("draft", ""))[0]
+            period, run = str(fields.get("period")), str(fields.get("run"))
+            before, current = told.get(period, ("draft", ""))
             if before != moved[0]:
                 return [
                     f"第 {entry.seq} 条：{period} 此前是{_word(before)}，却记为{_word(moved[0])}"
                 ]
-            told[period] = (str(moved[1]), str(fields.get("run")))
-    faults = []
+            if not _is_allowed(fields, current):
+                faults.append(
+                    f"第 {entry.seq} 条：{period} 由{_word(moved[0])}到{_word(moved[1])}，"
+                    f"运行 {run}：账本不会这样记"
+                )
+            told[period] = (str(moved[1]), run)
     for period in sorted({*told, *states}):
         row = states.get(period)
         state, run = told.get(period, ("draft", ""))
@@ -123,17 +138,27 @@ def _state_faults(chain: Sequence[Entry], states: dict[str, Any]) -> list[str]:
     return faults
 
 
+def _is_allowed(fields: Mapping[str, Any], current: str) -> bool:
+    """Whether an entry's change of state is one of the MOVES, or a run of an open month.
+
+    current: the month's run before it.
+    """
+    before, after = (str(state) for state in fields["state"])
+    action, run = str(fields.get("action")), str(fields.get("run"))
+    if action == "run":
+        return before in OPEN_STATES and after == (before if run == current else "draft")
+    move = MOVES.get(action)
+    return move is not None and before in move.sources and after == move.target and run == current
+
+
 def _word(state: Any) -> str:
     return STATE_WORDS.get(str(state), str(state))
 
 
 def _run_faults(chain: Sequence[Entry], rows: Sequence[sa.Row[Any]]) -> list[str]:
     """Runs that are not as the chain recorded them."""
-    told = {
-        str(entry.fields.get("run")): str(entry.fields.get("sha256"))
-        for entry in chain
-        if entry.fields.get("action") == "run"
-    }
+    made = [entry.fields for entry in chain if entry.fields.get("action") == "run"]
+    told = {str(fields.get("run")): fields for fields in made}
     faults = []
     held = {str(row.run_id): row for row in rows}
     for run_id in sorted({*told, *held}):
@@ -142,8 +167,10 @@ def _run_faults(chain: Sequence[Entry], rows: Sequence[sa.Row[Any]]) -> list[str
             faults.append(f"运行 {run_id}：审计链里有，账本里没有：被删去")
         elif run_id not in told:
             faults.append(f"运行 {run_id}：不在审计链上：被插入")
-        elif str(row.sha256) != told[run_id] or text_hash(str(row.content)) != told[run_id]:
+        elif {str(row.sha256), text_hash(str(row.content))} != {str(told[run_id].get("sha256"))}:
             faults.append(f"运行 {run_id}：内容与审计链的指纹不符：被改动")
+        elif (row.period, row.number) != (told[run_id].get("period"), told[run_id].get("number")):
+            faults.append(f"运行 {run_id}：月份或次数与审计链不符：被改动")
     return faults
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from drg_engine.payment import MISSING_FEN, settle
+from drg_engine.payment import MISSING_FEN, Coded, PaymentColumns, settle
 from drg_engine.payment_dated import settle_dated
 from drg_engine.simulation import Outcome, State
 from drg_engine.simulation_cells import exact_sums
@@ -87,10 +87,31 @@ def _surplus(state: State, rows: npt.NDArray[np.intp]) -> Ints:
 
 
 def _settled(state: State, rows: npt.NDArray[np.intp]) -> Ints:
-    taken = state.columns.take(rows)
+    taken = _apart(state.columns.take(rows), rows)
     if len(state.policies) == 1:
         return settle(taken, state.policy).surplus
     return settle_dated(taken, state.policies).whole.surplus
+
+
+def _apart(cases: PaymentColumns, rows: npt.NDArray[np.intp]) -> PaymentColumns:
+    """The drawn cases, the copies of one case told apart: none is a stay after itself.
+
+    The first copies of all cases are of their persons, the second ones of other persons, and so on.
+    """
+    person = cases.labels.get("person_id")
+    if person is None or rows.size == 0:
+        return cases
+    order = np.argsort(rows, kind="stable")
+    first = np.flatnonzero(np.r_[True, np.diff(rows[order]) != 0])
+    copy = np.empty(rows.size, dtype=np.int64)
+    copy[order] = np.arange(rows.size) - np.repeat(first, np.diff(np.r_[first, rows.size]))
+    told = person.codes >= 0
+    keys = person.codes[told].astype(np.int64) * (int(copy.max()) + 1) + copy[told]
+    found, at = np.unique(keys, return_inverse=True)
+    codes = np.full(rows.size, -1, dtype=np.int32)
+    codes[told] = at
+    apart = Coded(codes, ("",) * found.size)
+    return replace(cases, labels={**cases.labels, "person_id": apart})
 
 
 def _departments(

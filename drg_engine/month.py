@@ -5,16 +5,18 @@ Nothing is written here; :mod:`drg_engine.month_run` writes what this gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from drg_engine.case_needs import month_needs, refuse_blank, refuse_lacking
 from drg_engine.cases import CaseReader, Cases, ReadCounts, joined
-from drg_engine.errors import Fault, WorkspaceError
+from drg_engine.errors import Fault, InputError, WorkspaceError
 from drg_engine.grouping import CodeLookup, Grouping, group
+from drg_engine.month_checks import month_warnings, refuse_no_cases
 from drg_engine.month_settle import month_policies, settle_month
 from drg_engine.payment import Settlement
 from drg_engine.payment_dated import DatedSettlement
@@ -43,7 +45,7 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Month:
-    """Everything computed for one month."""
+    """Everything computed for one month; ``warnings``: what its cases should be looked at for."""
 
     workspace: Workspace
     period: str
@@ -62,6 +64,7 @@ class Month:
     adjustments: pd.DataFrame | None = None
     dated: DatedSettlement | None = None
     second: Second | None = None
+    warnings: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -89,14 +92,15 @@ def compute_month(
     policies = month_policies(workspace)
     begin("读取病例")
     source = workspace.cases_file(period)
-    reader = CaseReader(source)
-    cases = joined(list(reader.parts()))
+    reader, cases = _read_cases(source, policies)
     begin("分组")
     lookup = CodeLookup(scheme)
     grouping = group(cases, scheme, lookup=lookup)
     begin("付费与盈亏")
     settled = settle_month(workspace, period, cases, grouping, policies)
     settlement = settled.dated.whole
+    parts = [part for _, part in settled.dated.parts]
+    warnings = month_warnings(reader, period, cases, settlement, parts)
     rollups = {name: rollup(settlement, by) for name, by in LEVELS.items()}
     begin("绩效分配")
     plan, inputs, allocation = _allocated(workspace, period, cases, settlement, adjustments)
@@ -117,8 +121,18 @@ def compute_month(
     return Month(
         workspace, period, files, scheme, settlement.policy, cases, reader.counts, grouping,
         lookup.unknown(cases), settlement, rollups, plan, inputs, allocation,
-        None if adjustments is None else adjustments.table, settled.dated, second,
+        None if adjustments is None else adjustments.table, settled.dated, second, warnings,
     )  # fmt: skip
+
+
+def _read_cases(source: Path, policies: Sequence[Policy]) -> tuple[CaseReader, Cases]:
+    """The month's cases; refused where what must be paid by is not there, or no case is."""
+    reader, needs = CaseReader(source), month_needs(policies)
+    refuse_lacking(reader, needs, dated=True)
+    cases = joined(list(reader.parts()))
+    refuse_no_cases(reader, cases)
+    refuse_blank(reader, cases, needs)
+    return reader, cases
 
 
 def _allocated(
@@ -148,4 +162,24 @@ def _allocated(
     surplus = DrgSurplus.from_settlement(
         settlement, plan.model.drg, transferred=transferred_cases(cases), died=died_cases(cases)
     )
-    return plan, inputs, allocate(plan, inputs, surplus)
+    allocation = allocate(plan, inputs, surplus)
+    if adjustments is not None:
+        _refuse_unpaid(adjustments, allocation)
+    return plan, inputs, allocation
+
+
+def _refuse_unpaid(adjustments: Adjustments, allocation: Allocation) -> None:
+    """A correction that reaches nobody must not be told as paid (somebody who has left, say)."""
+    items = allocation.single_items
+    lost = items[(items["status"] != "paid") & items["matter"].isin(adjustments.matters)]
+    mend = "补入人员表（已离院的也要有一行，本月出勤 0），或改正编码"
+    faults = [
+        Fault(
+            adjustments.file.name, "发不出去：人员表、科室表或方案的系列中没有", int(row["row"]),
+            "工号" if row["staff_id"] else "科室编码", str(row["staff_id"] or row["department"]),
+            mend,
+        )
+        for row in lost.to_dict("records")
+    ]  # fmt: skip
+    if faults:
+        raise InputError(f"更正表 {adjustments.file.name} 有 {len(faults)} 处错误", faults)

@@ -19,20 +19,27 @@ from drg_engine.ledger_adjustments import Adjustments, adjustment_rows, read_adj
 from drg_engine.ledger_states import STATE_WORDS, Signature, sign
 from drg_engine.money import format_fen
 from drg_engine.month import Month, compute_month
-from drg_engine.month_tables import month_report, settled_cases
-from drg_engine.run_identity import run_id, run_identity
+from drg_engine.month_tables import (
+    exceptions_by_kind,
+    month_exceptions,
+    month_report,
+    settled_cases,
+)
+from drg_engine.run_identity import input_stamps, refuse_changed, run_id, run_identity
 from drg_engine.workspace import open_workspace, refuse_used
 from drg_engine.writers import write_table
 from performance import Allocation
 from reports import write_month_workbook
 
 if TYPE_CHECKING:
+    from drg_engine.ledger import Ledger
     from drg_engine.ledger_recording import Recorded, Recording
 
 __all__ = ["Ran", "demo_and_show", "record_month", "run_and_show", "run_month"]
 
 _STAGES = 8
 _RENEW_AFTER = 60.0
+_KINDS_SHOWN = 6
 _REJECT_HEADINGS = ("文件", "行", "病案号", "列", "读到", "原因")
 _PAY_HEADINGS = {
     "staff_id": "工号",
@@ -56,10 +63,11 @@ _ADJUSTMENT_HEADINGS = {
 
 @dataclass(frozen=True)
 class Ran:
-    """A month as computed, and the run that the ledger recorded of it."""
+    """A month as computed, the run that the ledger recorded of it, and what to look at again."""
 
     month: Month
     recorded: Recorded
+    notes: tuple[str, ...] = ()
 
 
 def run_month(
@@ -98,6 +106,7 @@ def record_month(
         open_ledger(workspace, ledger, create=True) as book,
         recording(book, period, signature or sign()) as held,
     ):
+        stamps = input_stamps(workspace, period)
         adjustments = read_adjustments(book, period)
 
         def stage(name: str) -> None:
@@ -105,7 +114,21 @@ def record_month(
             tell(name)
 
         month = compute_month(workspace, period, stage, adjustments)
-        return Ran(month, _record_run(month, held, stage, adjustments, unmask=unmask))
+        identity = run_identity(month, {"unmask": unmask})
+        refuse_changed(month, stamps)
+        recorded = _record_run(month, held, stage, adjustments, identity, unmask=unmask)
+        return Ran(month, recorded, _notes(book, month))
+
+
+def _notes(book: Ledger, month: Month) -> tuple[str, ...]:
+    from drg_engine.month_notes import input_notes
+
+    notes = input_notes(month)
+    if month.allocation is not None:
+        from drg_engine.head_fund_notes import head_fund_notes
+
+        notes += head_fund_notes(book, month.period, month.allocation.head_funds)
+    return tuple(notes)
 
 
 def _record_run(
@@ -113,10 +136,10 @@ def _record_run(
     held: Recording,
     begin: Callable[[str], None],
     adjustments: Adjustments | None,
+    identity: dict[str, Any],
     *,
     unmask: bool,
 ) -> Recorded:
-    identity = run_identity(month, {"unmask": unmask})
     name = run_id(identity)
     out = held.folder(name)
     begin("写报表")
@@ -172,7 +195,7 @@ def _write_tables(month: Month, out: Path, period: str) -> None:
 
     The Parquet file holds whole case ids: it is the hospital's own data, not a report.
     """
-    rejects = month.cases.rejects.lines.rename_columns(list(_REJECT_HEADINGS))
+    rejects = pa.concat_tables(_reject_lines(month)).rename_columns(list(_REJECT_HEADINGS))
     write_table(out / f"拒收-{period}.csv", rejects, bom=True)
     cases = pa.Table.from_pandas(settled_cases(month), preserve_index=False)
     write_table(out / f"病例-{period}.parquet", cases.replace_schema_metadata(None))
@@ -185,6 +208,18 @@ def _write_tables(month: Month, out: Path, period: str) -> None:
         columns = [_column(month.adjustments[name]) for name in _ADJUSTMENT_HEADINGS]
         table = pa.table(columns, names=list(_ADJUSTMENT_HEADINGS.values()))
         write_table(out / f"更正-{period}.csv", table, bom=True)
+
+
+def _reject_lines(month: Month) -> list[pa.Table]:
+    """Lines told of rejected cases, then of charge lines set aside, in one schema."""
+    cases = month.cases.rejects.lines
+    if month.inputs is None or not len(month.inputs.lines.rejects):
+        return [cases]
+    lines = month.inputs.lines
+    frame = lines.rejects.rename(columns={"found": "value"}).assign(file=lines.file, case_id="")
+    columns = [pa.array(frame[name].tolist(), cases.schema.field(name).type)
+               for name in cases.schema.names]  # fmt: skip
+    return [cases, pa.table(columns, schema=cases.schema)]
 
 
 def _column(column: pd.Series[Any]) -> pa.Array:
@@ -246,7 +281,7 @@ def demo_and_show(folder: Path, period: str, seed: int) -> None:
 
     refuse_used(folder)
     with stages(_STAGES + 1) as begin:
-        begin("生成演示医院（全部虚构）")
+        begin("生成示范医院（全部虚构）")
         write_demo_hospital(folder, seed=seed, period=period)
         ran = record_month(folder, period, begin=begin)
     _summary(ran)
@@ -311,5 +346,19 @@ def _summary(ran: Ran) -> None:
     state = " → ".join(dict.fromkeys(STATE_WORDS[name] for name in recorded.state))
     say(f"运行 {recorded.run_id}（第 {recorded.number} 次{again}），{state}")
     say(f"账本回执 {recorded.receipt.count}:{recorded.receipt.hash[:16]}")
+    for note in ran.notes:
+        say(f"提示：{note}")
+    for warning in month.warnings.get("message", ()):
+        say(f"请核对：{warning}")
+    _say_exceptions(month)
     out = month.workspace.folder / "out" / month.period
     show_table("结果文件", (str(out),), [(path.name,) for path in sorted(out.iterdir())])
+
+
+def _say_exceptions(month: Month) -> None:
+    kinds = exceptions_by_kind(month_exceptions(month))
+    if kinds:
+        shown = "、".join(f"{kind} {count:,}" for kind, count in kinds[:_KINDS_SHOWN])
+        more = " …" if len(kinds) > _KINDS_SHOWN else ""
+        total = sum(count for _, count in kinds)
+        say(f"异常 {total:,} 行（{shown}{more}），见异常表")

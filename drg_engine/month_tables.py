@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from drg_engine.grouping import REASON_WORDS, SEVERITIES, STATUS
 from drg_engine.money import MISSING_FEN
 from drg_engine.month import Month
 from drg_engine.payment_words import INSURANCE_TITLES
+from grouper_tables.words import OPTION_WORDS
 from reports import MonthReport, ReportMeta
 
-__all__ = ["month_report", "settled_cases"]
+__all__ = ["exceptions_by_kind", "month_exceptions", "month_report", "settled_cases"]
 
 _SEX = ("", "男", "女")
 
@@ -41,7 +43,7 @@ def month_report(month: Month) -> MonthReport:
         series_totals=empty if allocation is None else allocation.series_totals,
         control_totals=empty if allocation is None else allocation.control_totals,
         findings=empty if allocation is None else allocation.findings,
-        exceptions=_exceptions(month),
+        exceptions=month_exceptions(month),
         counts=_counts(month),
         made_from=_made_from(month),
         inputs=_inputs(month),
@@ -135,10 +137,11 @@ def _policy_and_fund(month: Month) -> dict[str, Any]:
     return found
 
 
-def _exceptions(month: Month) -> pd.DataFrame:
+def month_exceptions(month: Month) -> pd.DataFrame:
     """Rejected rows, values read as unknown, cases without a group, unknown codes, lines."""
     rejected = month.cases.rejects
     parts = [
+        month.warnings,
         _told(rejected.lines.to_pandas(), "病例拒收"),
         _told(rejected.notices.to_pandas(), "病例提示"),
         _without_group(month),
@@ -148,8 +151,35 @@ def _exceptions(month: Month) -> pd.DataFrame:
         parts.append(pd.DataFrame({"kind": "政策提示", "message": list(month.settlement.notices)}))
     if month.allocation is not None:
         parts.append(month.allocation.exceptions)
-    filled = [part for part in parts if not part.empty]
+    filled = [_nullable(part) for part in parts if not part.empty]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+
+
+def _nullable(part: pd.DataFrame) -> pd.DataFrame:
+    """Whole numbers as Int64: beside a part without the column they would become floats."""
+    whole = [name for name in part if pd.api.types.is_integer_dtype(part[name].dtype)]
+    return part.astype(dict.fromkeys(whole, "Int64"))
+
+
+def exceptions_by_kind(exceptions: pd.DataFrame) -> list[tuple[str, int]]:
+    """Rows of the exceptions by kind, what touches the pay first, then the more numerous first."""
+    if exceptions.empty:
+        return []
+    counts = Counter(exceptions["kind"].astype(str))
+    ranks = {kind: rank for rank, kinds in enumerate(_LIGHT, 2) for kind in kinds}
+    ranks |= dict.fromkeys(_HEAVY, 0)
+    order = sorted(counts, key=lambda kind: (ranks.get(kind, 1), -counts[kind], kind))
+    return [(kind, counts[kind]) for kind in order]
+
+
+_HEAVY = ("险种没有费率", "不在本月的病例")
+_LIGHT = (
+    ("病例拒收",),
+    ("不能分组", "未入组", "歧义组"),
+    ("费率没有病例", "缺少列", "政策提示", "病例不计入 DRG 部分"),
+    ("病例提示", "不认识的编码"),
+)
+"""Kinds that weigh more, and those that weigh less than the rest, the lightest last."""
 
 
 def _told(lines: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -168,6 +198,7 @@ def _without_group(month: Month) -> pd.DataFrame:
         {
             "kind": np.array(words, dtype=object)[grouping.status[rows]],
             "file": month.files["cases"].name,
+            "row": None if cases.rows is None else cases.rows[rows],
             "case_id": cases.case_id.take(rows).to_pylist(),
             "column": "主要诊断编码",
             "found": cases.principal_diagnoses()[rows],
@@ -212,12 +243,18 @@ def _made_from(month: Month) -> pd.DataFrame:
         ("分组方案", "指纹", month.scheme.tables_hash),
         ("分组方案", "来源", manifest.provenance.get("source", "")),
         ("分组方案", "可信程度", manifest.provenance.get("trust", "")),
-        *(("分组选项", name, str(value)) for name, value in sorted(month.scheme.options.items())),
+        *_option_rows(month),
         *_policy_rows(month),
     ]
     if month.plan is not None:
         rows += [("分配方案", "文件", month.plan.file), ("分配方案", "指纹", month.plan.hash)]
     return pd.DataFrame(rows, columns=["section", "name", "content"])
+
+
+def _option_rows(month: Month) -> Iterator[tuple[str, str, str]]:
+    for name, value in sorted(month.scheme.options.items()):
+        title, told = OPTION_WORDS.get(name, (name, {}))
+        yield "分组选项", f"{title}（{name}）", str(told.get(value, value))
 
 
 def _policy_rows(month: Month) -> list[tuple[str, str, str]]:

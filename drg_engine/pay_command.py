@@ -24,7 +24,11 @@ _STAGES = 9
 _READ_STAGES = 6
 _MARK = "发放说明.txt"
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
-_STATUS = {"used": "已采用", "outdated": "未采用：首次分配已变或文件有误"}
+_STATUS = {
+    "used": "已采用",
+    "waiting": "已收下，待重跑采用",
+    "outdated": "未采用：首次分配已变或文件有误",
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def _write_all(pay: PayMonth, out: Path, begin: Callable[[str], None]) -> list[s
     write_pay_workbook(report, out / names[0])
     begin("写各科室工作簿")
     for one in department_pays(pay, tables):
-        name = f"科室/科室-{_file_name(one.department)}-{_file_name(one.name)}.xlsx"
+        name = _new_name(f"科室/科室-{_file_name(one.department)}-{_file_name(one.name)}", names)
         names.append(name)
         write_department_workbook(one, out / name)
     begin("写工资条")
@@ -127,6 +131,16 @@ def _write_all(pay: PayMonth, out: Path, begin: Callable[[str], None]) -> list[s
 
 def _file_name(text: str) -> str:
     return _UNSAFE.sub("_", text).strip(" .") or "_"
+
+
+def _new_name(stem: str, names: Sequence[str]) -> str:
+    """A file of its own for departments whose codes differ only in what no file name can hold."""
+    taken, number = {name.casefold() for name in names}, 1
+    name = f"{stem}.xlsx"
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem}-{number}.xlsx"
+    return name
 
 
 def _about(pay: PayMonth) -> str:
@@ -216,12 +230,17 @@ def hand_in_and_show(folder: Path, period: str, files: Sequence[Path], ledger: s
 
 def status_and_show(folder: Path, period: str, ledger: str | None) -> None:
     """Show which departments have handed in their second allocation, and what became of it."""
-    from drg_engine.pay_month import open_month
+    from drg_engine.pay_month import open_month, run_inputs
 
     with stages(_READ_STAGES) as begin:
         month = open_month(folder, period, begin, ledger)
     second = _second_of(month)
+    ran = run_inputs(month.workspace, period, ledger)
     told = {str(row["department"]): row for row in second.told.to_dict("records")}
+    for row in told.values():
+        if row["status"] == "used" and row["sha256"] not in ran:
+            row["status"] = "waiting"
+    status = [row["status"] for row in told.values()]
     assert month.inputs is not None  # noqa: S101 -- there is an allocation
     known = month.inputs.departments
     names = dict(zip(known["department"], known["department_name"], strict=True))
@@ -244,8 +263,12 @@ def status_and_show(folder: Path, period: str, ledger: str | None) -> None:
         )
     headings = ("科室", "岗位", "首次分配（元）", "二次分配", "指纹", "说明")
     show_table(f"{month.workspace.hospital.name} {period} 二次分配", headings, rows)
-    used = len(second.used)
-    say(f"已采用 {used} 个科室，交回而未采用 {len(second.told) - used} 个，共 {len(rows)} 个科室")
+    used, waiting = status.count("used"), status.count("waiting")
+    lost = len(status) - used - waiting
+    held = f"，已收下待重跑 {waiting} 个" if waiting else ""
+    say(f"已采用 {used} 个科室{held}，交回而未采用 {lost} 个，共 {len(rows)} 个科室")
+    if waiting:
+        say(f"下一步：drg-engine run {folder} {period}")
 
 
 def _second_of(month: Month) -> Second:

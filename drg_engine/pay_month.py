@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from drg_engine.pay_second import Second
     from performance import Allocation, Inputs, Plan
 
-__all__ = ["PayMonth", "load_pay_month", "month_state", "open_month", "previous_period"]
+__all__ = ["PayMonth", "load_pay_month", "month_state", "open_month", "previous_period",
+           "run_inputs"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,14 @@ def month_state(workspace: Workspace, period: str, ledger: str | None = None) ->
         return "" if book is None else book.period(period).state
 
 
+def run_inputs(workspace: Workspace, period: str, ledger: str | None = None) -> set[str]:
+    """SHA-256 of every input file of a month's current run; nothing where it has no run."""
+    with _ledger(workspace, period, ledger) as book:
+        if book is None or book.period(period).run_id is None:
+            return set()
+        return {str(file["sha256"]) for file in book.run(period).content["identity"]["inputs"]}
+
+
 def _ledger(workspace: Workspace, period: str, url: str | None) -> Ledger | nullcontext[None]:
     """The ledger where there is one; it must be where the month has corrections."""
     from drg_engine.ledger import open_ledger
@@ -141,6 +150,8 @@ def _loaded(
         compared = compare_runs(before, now)
     runs = [run_id(run_identity(month, {"unmask": unmask})) for unmask in (False, True)]
     current, standing, state = _standing(book, period, runs)
+    if book is not None:
+        _refuse_other_pay(book, period, runs, allocation.staff_pay)
     held = allocation.department_pools.drop_duplicates("department")
     names = dict(zip(held["department"], held["department_name"], strict=True))
     known = month.inputs.departments
@@ -163,6 +174,25 @@ def _before(book: Ledger, period: str) -> RunTables | None:
         if any(file["name"].startswith("人员发放-") for file in book.run(period).files):
             raise
         return None
+
+
+def _refuse_other_pay(book: Ledger, period: str, runs: list[str], pay: pd.DataFrame) -> None:
+    """A closed month gives out what was closed; a newer program that pays the same may write it."""
+    from drg_engine.ledger_adjustments import run_tables
+    from drg_engine.ledger_states import OPEN_STATES, STATE_WORDS
+
+    held = book.period(period)
+    if held.run_id is None or held.run_id in runs or held.state in OPEN_STATES:
+        return
+    kept = run_tables(book, book.run(held.run_id)).get("people", pd.DataFrame())
+    keys = ["staff_id", "department", "series", "total_fen"]
+    rows = [sorted(map(tuple, table[keys].to_numpy().tolist())) if len(table) else []
+            for table in (kept, pay)]  # fmt: skip
+    if rows[0] != rows[1]:
+        word = STATE_WORDS[held.state]
+        mend = f"取回{word}时的输入和方案；要改的先退回或解锁重跑，或写更正（adjustments）"
+        what = f"现在算出的发放与{word}的运行 {held.run_id} 不同"
+        raise LedgerError(f"{period} {word}，没有写出发放文件", [Fault(period, what, mend=mend)])
 
 
 def _standing(book: Ledger | None, period: str, runs: list[str]) -> tuple[str, str, str]:

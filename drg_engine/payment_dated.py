@@ -17,11 +17,11 @@ import pandas as pd
 
 from drg_engine.errors import Fault, PolicyError
 from drg_engine.money import to_fen
-from drg_engine.payment import PaymentColumns, Settlement, settle
+from drg_engine.payment import PaymentColumns, Settlement, settle, settle_with_marks
 from drg_engine.payment_columns import MISSING_FEN, categorical
 from drg_engine.payment_fund import FundSplit, fund_totals, split_fund
 from drg_engine.payment_result import empty_settlement
-from drg_engine.payment_rules import readmitted, stays_of
+from drg_engine.payment_rules import Stays, readmitted, stays_of
 from drg_engine.policy import Policy
 
 __all__ = [
@@ -35,6 +35,14 @@ __all__ = [
 
 Rows = npt.NDArray[np.intp]
 Fen = npt.NDArray[np.int64]
+
+_NO_STAYS = Stays(
+    rows=np.zeros(0, dtype=np.int32),
+    group=np.zeros(0, dtype=np.int32),
+    admitted=np.zeros(0, dtype=np.int64),
+    left=np.zeros(0, dtype=np.int64),
+)
+"""Given in place of a part's own stays, which are looked for among all cases."""
 
 _COLUMNS = (
     "kind",
@@ -156,7 +164,8 @@ def settle_dated(cases: PaymentColumns, policies: Sequence[Policy]) -> DatedSett
     parts = []
     for place in np.unique(chosen):
         rows = np.flatnonzero(chosen == place)
-        parts.append((rows, settle(cases.take(rows), policies[place])))
+        alone, _ = settle_with_marks(cases.take(rows), policies[place], None, _NO_STAYS)
+        parts.append((rows, alone))
     parts = _with_later_stays(cases, parts)
     whole = _joined(cases, policies[-1], parts)
     return DatedSettlement(whole, policies, chosen, tuple(parts))
@@ -207,7 +216,7 @@ def _outside(cases: PaymentColumns, policy: Policy) -> tuple[str, ...]:
 def _with_later_stays(
     cases: PaymentColumns, parts: list[tuple[Rows, Settlement]]
 ) -> list[tuple[Rows, Settlement]]:
-    """Cut stays whose readmission fell under another policy, which each part alone cannot see."""
+    """Cut stays that are followed by another, under whichever policy that one falls."""
     if all("readmission" not in part.parts for _, part in parts):
         return parts
     kind = np.zeros(cases.n, dtype=np.int8)
@@ -219,7 +228,7 @@ def _with_later_stays(
         cut = part
         if "readmission" in part.parts:
             again = np.isin(rows, readmitted(cases, part.policy, stays, kind))
-            cut = _cut(part, np.flatnonzero(again & (part.parts["readmission"] == 0)))
+            cut = _cut(part, np.flatnonzero(again))
         found.append((rows, cut))
     return found
 

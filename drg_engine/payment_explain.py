@@ -21,6 +21,7 @@ from drg_engine.payment import (
 from drg_engine.payment_fund import FundSplit, split_fund
 from drg_engine.payment_points import with_found_values
 from drg_engine.payment_standard import Rows, compile_lookups
+from drg_engine.payment_tables import case_arrays, rule_arrays, with_fixed_rules
 
 __all__ = ["PaymentExplainer", "explain_payment"]
 
@@ -44,13 +45,14 @@ _PAID_WORDS = {
     "decision": "支付 = 特例单议决定的金额 = {paid}",
     "share": "支付 = C {C} × 比例 {off_share:g} = {paid}",
     "charged_times_control": "支付 = C {C} × 调节系数 {control:.6g} = {paid}",
-    "ratio_points": "支付 = RW {weight:g} × min(倍率, 1) {kept:.4f} × 单价 {price:,.2f} = {paid}",
+    "ratio_points": "支付 = RW {weight:.10g} × min(倍率, 1) {kept:.4f}"
+    " × 单价 {price:,.2f} = {paid}",
     "ratio_standard": "支付 = S {S} × min(倍率, 1) {kept:.4f} = {paid}",
     "excess_share": "支付 = S {S} + {share:g} × (C {C} − K {bound:g} × S {S}) = {paid}",
     "linear_add": "支付 = A {A:,.2f} × Z {z:.6g} + (C {C} − K {bound:g} × A {A:,.2f})"
     " × 调节系数 {control:.6g} = {paid}",
-    "deduct": "支付 = (C {C} ÷ 全部病例次均 {overall:,.2f} − (K {bound:g} − 1) × RW {weight:g}"
-    " × H {h:g}) × 单价 {price:,.2f} = {paid}",
+    "deduct": "支付 = (C {C} ÷ 全部病例次均 {overall:,.2f} − (K {bound:g} − 1) × RW {weight:.10g}"
+    " × H {h:.10g}) × 单价 {price:,.2f} = {paid}",
     "cap": "支付 = A {A:,.2f} × K {bound:g} × Z {z:.6g} = {paid}",
 }
 
@@ -79,6 +81,19 @@ class PaymentExplainer:
     def split(self) -> FundSplit:
         """Who pays what, by case."""
         return split_fund(self.settlement)
+
+    @cached_property
+    def by_day(self) -> npt.NDArray[np.int64]:
+        """Place of the bed-day rule that gives each case its standard, -1 where none does."""
+        cases, policy = self.settlement.cases, self.settlement.policy
+        lookups = with_found_values(cases, compile_lookups(cases, policy), policy)
+        rules = rule_arrays(cases, lookups, policy)
+        fixed = with_fixed_rules(case_arrays(cases, policy), rules).fixed.astype(np.int64)
+        if fixed.size < cases.n:  # more rules than are kept
+            paid_so = self.settlement.kind == KINDS.index("bed_day")
+            return np.where(paid_so, self.settlement.rule - rules.scopes, -1).astype(np.int64)
+        inside = ((fixed & 127) == 0) & lookups.has_rate[cases.insurance.codes]
+        return np.where(inside, (fixed >> 7) - 1, -1)
 
     @cached_property
     def numbers(self) -> dict[str, npt.NDArray[np.float64]]:
@@ -111,7 +126,7 @@ def _lines(
     drg = cases.drg_codes[cases.drg[row]]
     lines = [f"病例 {shown_id}：病组 {drg}，险种 {facts['insurance']}"]
     if settlement.standard[row] != MISSING_FEN:
-        lines.append(_standard_words(settlement, row, facts))
+        lines.append(_standard_words(explainer, row, facts))
     if np.isfinite(settlement.ratio[row]):
         lines.append(_ratio_words(settlement, facts))
     lines.append(f"病例类型：{KIND_TITLES[settlement.kind[row]]}")
@@ -131,17 +146,19 @@ def _lines(
     return lines
 
 
-def _standard_words(settlement: Settlement, row: int, facts: dict[str, object]) -> str:
+def _standard_words(explainer: PaymentExplainer, row: int, facts: dict[str, object]) -> str:
+    settlement, bed = explainer.settlement, int(explainer.by_day[row])
     rules = settlement.policy.rules
     method = rules.standard.method
-    text = "支付标准 S = RW {weight:g} × 费率 {price:,.2f} × 机构系数 {h:g}{h_why} = {S}"
+    text = "支付标准 S = RW {weight:.10g} × 费率 {price:,.2f} × 机构系数 {h:.10g}{h_why} = {S}"
     if method == "table":
         text = "支付标准 S = {S}（查支付标准表）"
     if method == "points":
-        text = "支付标准 S = 基准点数 {base:g} × 机构系数 {h:g}{h_why} × 点值 {value:,.4g} = {S}"
-    if KINDS[settlement.kind[row]] == "bed_day":
-        rule = rules.bed_day[int(settlement.rule[row]) - len(rules.scope)]
-        unit = "点/天 × 点值 {value:,.4g}" if method == "points" else "元/天"
+        text = "支付标准 S = 基准点数 {base:.10g} × 机构系数 {h:.10g}{h_why}"
+        text += " × 点值 {value:,.10g} = {S}"
+    if bed >= 0:
+        rule = rules.bed_day[bed]
+        unit = "点/天 × 点值 {value:,.10g}" if method == "points" else "元/天"
         text = f"床日标准 = {int(settlement.cases.los[row])} 天 × {rule.per_day:g} {unit} = {{S}}"
     return text.format_map(facts)
 
@@ -162,13 +179,14 @@ def _bound_why(settlement: Settlement, facts: dict[str, object]) -> str:
         return ""
     if high.by == "level":
         return f"（{facts['level']} 级医院）"
-    value = facts["base"] if high.by == "points" else facts["weight"]
+    value = float(str(facts["base"] if high.by == "points" else facts["weight"]))
     word = "基准点数" if high.by == "points" else "RW"
     for tier in high.tiers:
-        if tier.bound == facts["bound"]:
+        at_upper = high.tier_inclusive and value == tier.upper
+        if tier.upper is None or value < tier.upper or at_upper:
             sign = "≤" if high.tier_inclusive else "<"
             upper = f"{word} {sign} {tier.upper:g} 档" if tier.upper is not None else "最后一档"
-            return f"（{word} {value:g}，{upper}）"
+            return f"（{word} {value:.10g}，{upper}）"
     return ""
 
 
@@ -273,7 +291,7 @@ def _facts(explainer: PaymentExplainer, row: int) -> dict[str, object]:
         "paid": _yuan(int(settlement.paid[row]) - parts if charged else MISSING_FEN),
         "whole": _yuan(int(settlement.paid[row])),
         "weight": weight,
-        "base": weight * rules.points.scale,
+        "base": round(weight * rules.points.scale, 6),
         "price": price,
         "value": price / rules.points.scale,
         "h": h,

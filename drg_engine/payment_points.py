@@ -105,8 +105,8 @@ def sum_points(
 ) -> PointSums:
     """Add up what cases come to in points: base points × H, or bed-day points × days.
 
-    drg_weight: weights by DRG in place of the cases' own.  coefficient: False for Σ RW × scale of
-    the same cases, without H.
+    Under the rate method Σ RW × scale × H, without the cases that are paid by days in yuan.
+    drg_weight: weights by DRG in place of the cases' own.  coefficient: False leaves out H.
     """
     columns = case_arrays(cases, policy)
     rules = rule_arrays(cases, lookups, policy, drg_weight)

@@ -95,22 +95,6 @@ class Rows:
         special = self.lookups.drg_h[self.cases.drg[self.at], level]
         return np.where(np.isnan(special), found, special)
 
-    def standard(self) -> Floats:
-        """Payment standard S in yuan, not rounded; NaN where there is none."""
-        if self.lookups.table is not None:
-            drg, level = self.cases.drg[self.at], self.cases.level[self.at]
-            return self.lookups.table[drg, level, self.cases.insurance.codes[self.at]]
-        return self.weight() * self.price() * self.coefficient()
-
-    def by_day(self, number: int) -> Floats:
-        """Standard of bed-day rule ``number`` in yuan: days × yuan, or × points × point value."""
-        rules = self.policy.rules
-        days = np.where(self.cases.los[self.at] >= 0, self.cases.los[self.at], np.nan)
-        amount = days * rules.bed_day[number].per_day
-        if rules.standard.method == "points":
-            return amount * (self.price() / rules.points.scale)
-        return amount
-
     def mean(self) -> Floats:
         """Region's mean charges A of the case's DRG in yuan, NaN where not known."""
         overall = self.policy.rules.standard.overall_mean
@@ -124,40 +108,6 @@ class Rows:
         """Price of 1.0 RW over the region's mean: PV / (overall mean / scale) in points."""
         overall = self.policy.rules.standard.overall_mean
         return self.price() / (np.nan if overall is None else overall)
-
-    def high_bound(self) -> Floats:
-        """The bound K of each row (payment.md §3)."""
-        high = self.policy.rules.high
-        if high.by == "level":
-            return self.lookups.level_bounds[self.cases.level[self.at]]
-        weight = self.weight()
-        if high.by == "single":
-            return np.full(weight.size, high.bound)
-        value = weight * self.policy.rules.points.scale if high.by == "points" else weight
-        side = "left" if high.tier_inclusive else "right"
-        tier = np.searchsorted(self.lookups.tier_uppers, value, side=side)  # type: ignore[call-overload]
-        found = self.lookups.tier_bounds[np.minimum(tier, self.lookups.tier_bounds.size - 1)]
-        return np.where(np.isnan(weight), np.nan, found)
-
-    def in_rule(self, rule: ScopeLookup) -> Bools:
-        """Which rows a rule puts out of scope; what is missing never satisfies a condition."""
-        los = self.cases.los[self.at]
-        hit = np.ones(los.size, dtype=np.bool_)
-        if rule.los_over is not None:
-            hit &= los > rule.los_over
-        if rule.los_at_most is not None:
-            hit &= (los >= 0) & (los <= rule.los_at_most)
-        if rule.charges_below is not None:
-            hit &= self.cases.charges[self.at] < rule.charges_below
-        if rule.dx is not None:
-            hit &= rule.dx[self.cases.principal[self.at]]
-        if rule.insurance is not None:
-            hit &= rule.insurance[self.cases.insurance.codes[self.at]]
-        if rule.drg is not None:
-            hit &= rule.drg[self.cases.drg[self.at]]
-        for name, said in rule.labels:
-            hit &= said[self.cases.labels[name].codes[self.at]] if said.size else False
-        return hit
 
 
 def compile_lookups(

@@ -143,6 +143,8 @@ def _tier_bounds(weights: Floats, lookups: Lookups, scale: float, inclusive: boo
     known = weights > 0
     side: Literal["left", "right"] = "left" if inclusive else "right"
     values = np.where(known, weights, 0.0) * scale
+    if scale != 1.0:  # as in the kernel
+        values = np.rint(values * 1e6) / 1e6
     tier = np.searchsorted(lookups.tier_uppers, values, side=side)
     found = lookups.tier_bounds[np.minimum(tier, lookups.tier_bounds.size - 1)]
     return np.where(known, found, np.nan)

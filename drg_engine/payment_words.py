@@ -15,6 +15,7 @@ __all__ = [
     "MODE_TITLES",
     "PARTS",
     "PART_TITLES",
+    "UNRATED",
     "basis_of",
     "kind_of",
     "mode_of",
@@ -91,9 +92,12 @@ BASIS_TITLES = tuple(title for _, title in _BASES)
 PARTS = tuple(code for code, _ in _PARTS)
 PART_TITLES = tuple(title for _, title in _PARTS)
 INSURANCE_TITLES: Mapping[str, str] = MappingProxyType(
-    {"310": "职工", "390": "居民", "340": "离休", "self": "自费"}
+    {"310": "职工", "390": "居民", "340": "离休", "other": "其他", "self": "自费"}
 )
-"""Names of insurances by their codes in the national catalogue; ``self`` pays all alone."""
+"""Names of insurances by their codes in the national catalogue; ``self`` pays all alone,
+``other`` is insured elsewhere."""
+UNRATED = frozenset({"other", "self"})
+"""Insurances that a region's policy has no rate for by their nature."""
 
 
 def kind_of(code: str) -> int:

@@ -218,7 +218,7 @@ def _made_from(built: Catalogue, methods: Methods, told: _Told) -> pd.DataFrame:
 
     rows = [("版本", built.version or "未注"), *workbook_guide(), *told.made_from]
     rows += [("提示", notice) for notice in told.notices]
-    rows += [(f"方法：{key}", f"{value}　{meaning}") for key, value, meaning in
+    rows += [(f"方法：{meaning}", f"{value}　（方法文件的键 {key}）") for key, value, meaning in
              describe_methods(methods)]  # fmt: skip
     for one in load_formats():
         words = f"{one.full_title}。依据：{one.source}。核实程度：{one.trust_words}。{one.note}"
@@ -303,7 +303,7 @@ def read_back(
         amount = left["amount_fen"].where(left["amount_fen"].ne(MISSING_FEN), 0).sum()
         typer.echo(
             f"未写入 {len(left):,} 个没有点数的项目，金额 {format_fen(int(amount))} 元；"
-            "其收费行将归入 UNKNOWN",
+            "其收费行将归入未知，留存待查",
             err=True,
         )
 

@@ -25,6 +25,7 @@ from drg_engine._policy_load import checked, key_parts, shown
 from drg_engine._policy_model import PolicyRules
 from drg_engine.errors import Fault, PolicyError
 from drg_engine.policy_files import FILE_KEYS, PolicyFile
+from drg_engine.toml_faults import toml_fault
 
 __all__ = [
     "KeyInfo",
@@ -187,13 +188,13 @@ def parse_policy(content: bytes, *, file: str, folder: Path | None = None) -> Po
     folder: where the files that the policy names stand; without one it may name none.
     """
     try:
-        data = tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        data = tomllib.loads(text)
     except UnicodeDecodeError as error:
         fault = Fault(file, "不是 UTF-8 文本", mend="请另存为 UTF-8")
         raise PolicyError("政策文件有误", [fault]) from error
-    except tomllib.TOMLDecodeError as error:
-        fault = Fault(file, f"不是正确的 TOML：{error}", mend="请检查引号、括号和等号")
-        raise PolicyError("政策文件有误", [fault]) from error
+    except (ValueError, RecursionError) as error:
+        raise PolicyError("政策文件不是正确的 TOML", [toml_fault(file, error, text)]) from error
     return _checked(data, file, hashlib.sha256(content).hexdigest(), folder, {})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from drg_engine import key_tables
 from drg_engine.console import show_table
 from drg_engine.errors import Fault, PolicyError
 from drg_engine.files import written_aside
+from drg_engine.payment_words import INSURANCE_TITLES
 from drg_engine.policy import (
     KeyInfo,
     Policy,
@@ -22,7 +24,15 @@ from drg_engine.policy import (
     policy_schema,
 )
 
-__all__ = ["check", "explain", "show_list", "show_policy", "write_page", "write_schema"]
+__all__ = [
+    "check",
+    "explain",
+    "show_list",
+    "show_policy",
+    "_value_words",
+    "write_page",
+    "write_schema",
+]
 
 _TABLES = ("一节", "若干节")
 
@@ -46,7 +56,27 @@ def show_policy(name_or_path: str, *, every: bool) -> None:
     rows = [row for row in policy.describe() if every or policy.was_written(row.key)]
     rows = [row for row in rows if not row.key.startswith("policy.")]
     headings = ("键", "名称", "值", "单位", "来源")
-    show_table("", headings, [(r.key, r.title, r.value, r.unit, r.source) for r in rows])
+    show_table("", headings, [(r.key, r.title, _value_words(r), r.unit, r.source) for r in rows])
+
+
+def _value_words(row: PolicyRow) -> str:
+    """A policy's value for reading: codes in words, what the file says in brackets behind."""
+    from drg_engine._policy_keys import key_of
+
+    key = key_of(row.key)
+    if key.endswith(".insurances"):
+        return "、".join(_with_code(INSURANCE_TITLES.get(c, ""), c) for c in row.value.split("、"))
+    info = catalogue().get(key)
+    if info is None or row.value not in info.range.split("、"):
+        return row.value
+    for piece in info.description.split("；"):
+        if re.match(rf"{re.escape(row.value)}(?![A-Za-z_])", piece):
+            return _with_code(piece.removeprefix(row.value).strip().split("，")[0], row.value)
+    return row.value
+
+
+def _with_code(words: str, code: str) -> str:
+    return f"{words}（{code}）" if words else code
 
 
 def _show_files(policy: Policy) -> None:
@@ -153,7 +183,7 @@ def _show_values(policy: Policy, key: str, found: list[KeyInfo]) -> None:
         if key_of(row.key) in wanted and (entry is None or row.key.startswith(entry))
     ]
     headings = ("键", "值", "单位", "来源")
-    shown = [(row.key, row.value, row.unit, row.source) for row in rows]
+    shown = [(row.key, _value_words(row), row.unit, row.source) for row in rows]
     if not shown:
         shown = [(key, "（无）", "", "")]
     show_table(f"{policy.title}", headings, shown)

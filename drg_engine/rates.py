@@ -110,7 +110,7 @@ def rates_policy(
     ``level`` the policy serves every level: the rates are those of the highest one and the
     coefficient by level makes the others, which needs the levels to stand to each other alike in
     all insurance types; with ``level`` it serves hospitals of that level.  A base that pays by
-    points gets point values.  Raises PolicyError.
+    points gets point values.  The base list stays as it is.  Raises PolicyError.
     """
     said = base.rules.model_dump(exclude_unset=True)
     method = base.rules.standard.method
@@ -122,7 +122,10 @@ def rates_policy(
     if top not in there:
         raise PolicyError("不能写入费率", [Fault(file, "没有这个级别的费率", found=str(level))])
     price = {rate.insurance: rate.rate for rate in rates if rate.level == top}
+    held = base.rules.coefficient
     coefficient: dict[str, object] = {"default": 1.0}
+    if held.base_list:  # one price for every hospital, whatever its level
+        coefficient["base_list"] = held.base_list
     if level is None and len(there) > 1:
         coefficient["by_level"] = _level_ratios(rates, price, file)
     said["policy"] = {**said["policy"], "notes": "", "document": "", **info}
@@ -143,6 +146,8 @@ def rates_policy(
     }
     said["sources"] = {**sources, where: why, "coefficient": why}
     heading = [f"由 {base.name} 改费率而成；费率由预算测算，其余各项照 {base.name}。"]
+    if held.by_hospital or held.by_drg:
+        heading.append("原政策按医院、按病组的机构系数没有照搬：费率已按级别测算，请核对后再补。")
     text = toml_text(said, heading=heading)
     return text, parse_policy(text.encode(), file=file)
 
@@ -150,8 +155,13 @@ def rates_policy(
 def _level_ratios(
     rates: tuple[LevelRate, ...], price: Mapping[str, float], file: str
 ) -> dict[str, float]:
-    """Coefficient of each level over the highest; alike in all insurance types, or PolicyError."""
+    """Coefficient of each level over the highest; alike in all insurance types, or PolicyError.
+
+    Alike before the rates are rounded, which makes the ratios differ in their last places.
+    """
     ratios: dict[int, list[float]] = {}
+    exact: dict[int, list[float]] = {}
+    top = {r.insurance: _unrounded(r) for r in rates if r.level == max(one.level for one in rates)}
     for rate in rates:
         if rate.insurance not in price:
             mend = "请用 --level 分级别各写一份"
@@ -159,6 +169,7 @@ def _level_ratios(
                 "不能写入费率", [Fault(file, "有的险种缺最高级别", found=rate.insurance, mend=mend)]
             )
         ratios.setdefault(rate.level, []).append(rate.rate / price[rate.insurance])
+        exact.setdefault(rate.level, []).append(_unrounded(rate) / top[rate.insurance])
     faults = [
         Fault(
             file,
@@ -166,12 +177,16 @@ def _level_ratios(
             found="、".join(f"{ratio:.4f}" for ratio in many),
             mend="请用 --level 分级别各写一份",
         )
-        for level, many in sorted(ratios.items())
+        for level, many in sorted(exact.items())
         if max(many) - min(many) > _WHOLE * max(many)
     ]
     if faults:
         raise PolicyError("不能写入费率", faults)
     return {str(level): many[0] for level, many in sorted(ratios.items(), reverse=True)}
+
+
+def _unrounded(rate: LevelRate) -> float:
+    return rate.predicted * rate.split / rate.weight
 
 
 def _insurance(
@@ -191,6 +206,10 @@ def _insurance(
         if insurance not in counted:
             raise ValueError("预算表缺费用占比或总权重，又没有该险种的病例")
         charges, rw = counted[insurance]
+        other = np.setdiff1d(np.flatnonzero((charges > 0) | (rw > 0)), levels)
+        if other.size:
+            words = "、".join(f"{level} 级" if level else "未知" for level in other.tolist())
+            raise ValueError(f"预算表没有的级别有病例：{words}；请补预算行或补病例的医院级别")
         if np.isnan(splits).any():
             splits = charges[levels] / charges[levels].sum()
         weights = np.where(np.isnan(weights), rw[levels], weights)

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from drg_engine.money import MISSING_FEN
 from drg_engine.writers import write_table
-from reports.layout import Layout
+from reports.layout import Layout, Sheet, Table
 from reports.style import Style
 
-__all__ = ["write_csvs"]
+__all__ = ["drop_csvs", "write_csvs"]
 
 _DIGITS = {"decimal1": 1, "decimal2": 2, "decimal4": 4, "decimal8": 8, "percent": 6}
 """Decimals of quotients by the workbook's format."""
@@ -48,9 +48,20 @@ def write_csvs(layout_file: Path, tables: Mapping[str, pd.DataFrame], out: Path)
             words = {c.key: layout.values[c.values] for c in table.columns if c.values}
             digits = {c.key: _DIGITS[c.format] for c in table.columns if c.format in _DIGITS}
             columns = [_column(frame[key], words.get(key, {}), digits.get(key)) for key in headings]
-            name = f"{sheet.name}-{table.title}" if table.title else sheet.name
             whole = pa.table(columns, names=list(headings.values()))
-            write_table(out / f"{name}.csv", whole, bom=True)
+            write_table(out / _file_name(sheet, table), whole, bom=True)
+
+
+def drop_csvs(layout_file: Path, tables: Mapping[str, pd.DataFrame], out: Path) -> None:
+    """Remove from ``out`` the files of :func:`write_csvs` that these tables don't give."""
+    for sheet in Layout.load(layout_file, Style.load()).sheets:
+        for table in sheet.tables:
+            if tables.get(table.source, pd.DataFrame()).empty:
+                (out / _file_name(sheet, table)).unlink(missing_ok=True)
+
+
+def _file_name(sheet: Sheet, table: Table) -> str:
+    return f"{sheet.name}-{table.title}.csv" if table.title else f"{sheet.name}.csv"
 
 
 def _column(

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from drg_engine import __version__
+from drg_engine.errors import Fault, InputError
 from drg_engine.files import file_sha256
 from drg_engine.month import Month
+from drg_engine.workspace import Workspace
 
-__all__ = ["code_hash", "run_id", "run_identity"]
+__all__ = ["code_hash", "input_stamps", "refuse_changed", "run_id", "run_identity"]
 
 _PACKAGES = ("drg_engine", "grouper_tables", "performance", "reports")
 _SUFFIXES = (".py", ".toml", ".csv", ".html", ".css", ".js")
@@ -42,6 +44,41 @@ def _code_files(root: Path) -> Iterable[tuple[str, Path]]:
             name = path.relative_to(root)
             if path.suffix in _SUFFIXES and _APART not in name.parts:
                 yield name.as_posix(), path
+
+
+def input_stamps(workspace: Workspace, period: str) -> dict[Path, tuple[int, int]]:
+    """Size and time of change of every file in a workspace's tables and a month's inputs."""
+    folders = (workspace.tables, workspace.inputs(period))
+    return {path: _stamp(path) for folder in folders for path in folder.rglob("*")}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (-1, -1)
+    return (found.st_size, found.st_mtime_ns)
+
+
+def refuse_changed(month: Month, before: Mapping[Path, tuple[int, int]]) -> None:
+    """Raise InputError where a file is not as it was when the run began: its hash would be wrong.
+
+    before: :func:`input_stamps` of that moment.
+    """
+    workspace = month.workspace
+    folders = (workspace.tables, workspace.inputs(month.period))
+    read = [p for p in sorted(set(month.files.values())) if any(f in p.parents for f in folders)]
+    faults = [
+        Fault(
+            path.relative_to(workspace.folder).as_posix(),
+            "运行期间被改动",
+            mend="存好、关闭这个文件，再跑一次",
+        )
+        for path in read
+        if before.get(path) != _stamp(path)
+    ]
+    if faults:
+        raise InputError(f"{month.period} 的输入在运行期间变了，没有入账", faults)
 
 
 def run_identity(month: Month, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,6 +117,8 @@ def run_identity(month: Month, options: Mapping[str, Any]) -> dict[str, Any]:
         identity["plan"] = {"file": month.plan.file, "sha256": month.plan.hash}
     if month.adjustments is not None and len(month.adjustments):
         identity["corrects"] = sorted(set(month.adjustments["run_id"]))
+        # What other open months correct of the same money, as it was when this run was made.
+        identity["corrects_from_fen"] = [int(fen) for fen in month.adjustments["before_fen"]]
     return identity
 
 

@@ -31,6 +31,7 @@ from drg_engine._policy_keys import range_words
 from drg_engine.errors import Fault, PolicyError
 from drg_engine.policy import Policy
 from drg_engine.scenario_weights import WeightChange, read_weights
+from drg_engine.toml_faults import toml_fault
 
 __all__ = [
     "PART_TITLES",
@@ -66,6 +67,7 @@ PART_TITLES = {
 """Chinese names of the parts of an attribution."""
 
 _TITLE = "情景文件有误"
+_SHOWN = 60
 _Text = Annotated[str, Field(min_length=1)]
 _Positive = Annotated[float, Field(gt=0, le=1_000)]
 
@@ -185,14 +187,14 @@ def parse_scenario(
 ) -> Scenario:
     """Check the bytes of a scenario file (UTF-8 TOML); see :func:`load_scenario`."""
     try:
-        data = tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        data = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise PolicyError(
             _TITLE, [Fault(file, "不是 UTF-8 文本", mend="请另存为 UTF-8")]
         ) from error
-    except tomllib.TOMLDecodeError as error:
-        fault = Fault(file, f"不是正确的 TOML：{error}", mend="请检查引号、括号和等号")
-        raise PolicyError(_TITLE, [fault]) from error
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(f"{_TITLE}：不是正确的 TOML", [toml_fault(file, error, text)]) from error
     faults: list[Fault] = []
     layer = _layer(data, file, faults)
     said = _model(data, file, faults)
@@ -428,14 +430,31 @@ def _fault(file: str, item: dict[str, Any]) -> Fault:
         names = list(_fields(place[:-1]))
         near = difflib.get_close_matches(place[-1], names, 1, 0.5)
         mend = f"是否想写 {near[0]}？" if near else f"这里可写：{'、'.join(names)}"
-        return Fault(file, "不认识的键", column=key, found=str(item["input"])[:60], mend=mend)
+        section = isinstance(item["input"], dict)
+        if section and not near:
+            mend += "。要改政策的键，写在 [changes]（新值）或 [factors]（倍数）之下"
+        message = "没有这一节" if section else "不认识的键"
+        return Fault(file, message, column=key, found=_told(item["input"]), mend=mend)
     meaning = next(
         (f"“{known.title}”" for known in (_field(place[:end]) for end in (3, 2, 1)) if known), None
     )
     if item["type"] == "missing":
         return Fault(file, "缺少必填项", column=key, mend=meaning)
     message = range_words(item) or "写法不对"
-    return Fault(file, message, column=key, found=str(item["input"])[:60], mend=meaning)
+    return Fault(file, message, column=key, found=_told(item["input"]), mend=meaning)
+
+
+def _told(value: Any) -> str:
+    """A value as the file writes it, cut short."""
+    if isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, dict):
+        text = "，".join(f"{name} = {_told(entry)}" for name, entry in _flat(value, ""))
+    elif isinstance(value, list | tuple):
+        text = f"[{', '.join(_told(entry) for entry in value)}]"
+    else:
+        text = str(value)
+    return text[:_SHOWN]
 
 
 def _fields(place: Iterable[str]) -> Mapping[str, Any]:

@@ -36,6 +36,7 @@ __all__ = [
     "StreamState",
     "planned",
     "scheme_key",
+    "with_changed",
     "with_scenario",
     "with_values",
 ]
@@ -87,6 +88,15 @@ def scheme_key(change: SchemeChange | None) -> str:
     if change is None:
         return ""
     return repr((change.name, sorted(change.options.items())))
+
+
+def with_changed(policies: Sequence[Policy], scenarios: Sequence[Scenario]) -> list[Policy]:
+    """The policies and what every scenario makes of each, for the columns and DRGs they name.
+
+    Raises PolicyError where the changes make no policy.
+    """
+    changed = [changed_policy(one, policy) for one in scenarios for policy in policies]
+    return [*policies, *changed]
 
 
 def with_scenario(base: StreamState, scenario: Scenario, facts: CaseFacts) -> StreamState:

@@ -31,6 +31,7 @@ from drg_engine.scenario_states import (
     with_values,
 )
 from drg_engine.scenario_sums import StateSums
+from drg_engine.scenario_weights import check_one_weight, held_weights, widened
 from drg_engine.settle_files import CaseBatch, CaseSource
 from drg_engine.settle_phases import point_sums, priced
 from drg_engine.settle_stream import (
@@ -49,6 +50,7 @@ __all__ = [
     "plus",
     "run_scenarios",
     "run_with",
+    "weighing",
 ]
 
 Rows = npt.NDArray[np.int64]
@@ -224,6 +226,8 @@ class _Local:
             key: [plus(one, np.zeros(len(codes[key]), dtype=np.int64)) for one in listed]
             for key, listed in gathered.counts.items()
         }
+        if weighing(scenarios):
+            check_one_weight(drgs.codes, gathered.held)
         weights = {"": gathered.weights_over(drgs.weights()), **held}
         return CaseFacts(codes, weights, counts, names), gathered.points()
 
@@ -264,8 +268,7 @@ class FactsGathered:
         self._policies = policies
         self._views = views
         self._closed = any(scenario.point_value == "closed" for scenario in scenarios)
-        self._weights = np.zeros(0)
-        self._seen = np.zeros(0, dtype=np.bool_)
+        self.held = np.zeros((2, 0))
         self._points: list[list[PointSums]] = [[] for _ in policies]
         self.counts: dict[str, list[npt.NDArray[np.int64]]] = {
             key: [np.zeros(0, dtype=np.int64) for _ in policies] for key in views
@@ -273,11 +276,9 @@ class FactsGathered:
 
     def add(self, batch: CaseBatch) -> None:
         """Gather a part."""
-        more = len(batch.columns.drg_codes) - self._weights.size
-        self._weights = np.append(self._weights, np.full(more, np.nan))
-        self._seen = np.append(self._seen, np.zeros(more, dtype=np.bool_))
-        self._weights[batch.columns.drg] = batch.columns.weight
-        self._seen[batch.columns.drg] = True
+        cases, size = batch.columns, len(batch.columns.drg_codes)
+        more = held_weights(cases.drg, cases.weight, cases.status == 0, size)
+        self.held = widened(self.held, more)
         for key, view in self._views.items():
             for place, _, cases in view.parts(batch):
                 counts = self.counts[key]
@@ -288,7 +289,8 @@ class FactsGathered:
     def weights_over(self, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Weights as the cases carry them, over those of the scheme."""
         found = own.copy()
-        found[: self._seen.size][self._seen] = self._weights[self._seen]
+        told = np.flatnonzero(np.isfinite(self.held[0]))
+        found[told] = self.held[0][told]
         return found
 
     def points(self) -> list[PointSums]:
@@ -305,6 +307,11 @@ def _notices(base: StateSums, steps: Sequence[StateSums]) -> tuple[str, ...]:
     if lacking > was:
         told.append(f"入组而无权重的病例由 {was:,} 例增至 {lacking:,} 例")
     return tuple(told)
+
+
+def weighing(scenarios: Sequence[Scenario]) -> bool:
+    """Whether a scenario changes the weights that the cases came with."""
+    return any(scenario.weights and scenario.scheme is None for scenario in scenarios)
 
 
 def plus(one: npt.NDArray[np.int64], two: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

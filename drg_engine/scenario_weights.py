@@ -15,11 +15,19 @@ import numpy.typing as npt
 
 from drg_engine.errors import Fault, PolicyError
 
-__all__ = ["WeightChange", "changed_weights", "read_weights"]
+__all__ = [
+    "WeightChange",
+    "changed_weights",
+    "check_one_weight",
+    "held_weights",
+    "read_weights",
+    "widened",
+]
 
 Floats = npt.NDArray[np.float64]
 
 _DRG = ("drg", "病组", "病组编码", "DRG", "DRG编码", "DRG 编码")
+_SHOWN = 5
 _WEIGHT = ("weight", "权重", "RW", "权重RW", "权重 RW")
 
 
@@ -39,6 +47,48 @@ class WeightChange:
     rescale: bool = False
     start: date | None = None
     stop: date | None = None
+
+
+def held_weights(
+    drg: npt.NDArray[np.integer], weight: Floats, grouped: npt.NDArray[np.bool_], size: int
+) -> Floats:
+    """Least and largest weight (2, size) that grouped cases carry by DRG, NaN where none does.
+
+    drg, weight, grouped (n,): of the cases; a case without a weight tells nothing.
+    """
+    told = grouped & (weight > 0) & np.isfinite(weight)
+    found = np.stack([np.full(size, np.inf), np.full(size, -np.inf)])
+    np.minimum.at(found[0], drg[told], weight[told])
+    np.maximum.at(found[1], drg[told], weight[told])
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def widened(one: Floats, two: Floats) -> Floats:
+    """What :func:`held_weights` gives of two parts together; later ones may know more DRGs."""
+    whole = np.full((2, max(one.shape[1], two.shape[1])), np.nan)
+    whole[:, : one.shape[1]] = one
+    part = whole[:, : two.shape[1]]
+    part[0], part[1] = np.fmin(part[0], two[0]), np.fmax(part[1], two[1])
+    return whole
+
+
+def check_one_weight(codes: Sequence[str], held: Floats) -> None:
+    """Raise PolicyError where cases of one DRG carry several weights, of which none is the one."""
+    several = np.flatnonzero(held[0] < held[1]).tolist()
+    if not several:
+        return
+    mend = "病例的权重须一组一个：分开结算，或去掉权重列、用 --scheme 的权重"
+    faults = [
+        Fault(
+            "病例",
+            f"病组 {codes[at]} 有几个权重",
+            column="weight",
+            found=f"{held[0][at]:g}、{held[1][at]:g}",
+            mend=mend,
+        )
+        for at in several[:_SHOWN]
+    ]
+    raise PolicyError(f"情景要改权重，但有 {len(several)} 个病组的病例权重不止一个", faults)
 
 
 def changed_weights(

@@ -162,13 +162,16 @@ def settle_and_show(
 
     loaded = load_policies(policies)
     listed: Sequence[Scenario] = ()
+    asked: Sequence[Policy] = loaded
     if scenarios:
         from drg_engine.scenario_files import compare_and_show, load_listed
+        from drg_engine.scenario_states import with_changed
 
         listed = load_listed(scenarios, loaded)
+        asked = with_changed(loaded, listed)
     options = {"clinical_codes": True} if clinical_codes else {}
     known = None if scheme is None else load_scheme(scheme, options=options)
-    source = CaseSource(paths, scheme=known, policies=loaded, mapping=mapping, sheet=sheet)
+    source = CaseSource(paths, scheme=known, policies=asked, mapping=mapping, sheet=sheet)
     with counted_rows("结算") as tell:
         counts, totals, _ = settle_files(
             source, loaded, out, tables=tables, with_cases=with_cases, overwrite=overwrite,
@@ -217,7 +220,8 @@ def _show(counts: SettleCounts, totals: RegionTotals, out: Path, folder: Path) -
     if held is not None and len(held):
         row = held.iloc[0]
         words = {"charges_fen": "总费用", "paid_fen": "支付", "surplus_fen": "医保盈亏"}
-        words |= {"fund_fen": "基金支付", "patient_fen": "个人负担"}
+        if int(row["fund_cases"]):  # else no case states what its split takes
+            words |= {"fund_fen": "基金支付", "patient_fen": "个人负担"}
         rows += [(f"{title}（元）", format_fen(int(row[key]))) for key, title in words.items()]
     show_table("结算", ("项目", "内容"), rows)
     show_table("结果", ("文件",), [(str(path),) for path in dict.fromkeys((out, folder))])

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from drg_engine.case_needs import month_needs, refuse_lacking
 from drg_engine.cases import CaseReader, Cases
 from drg_engine.columns import read_mapping
 from drg_engine.door import IdSet, Rejects
@@ -157,6 +158,7 @@ class CaseSource:
         self.drgs = DrgIndex(scheme, named_drgs(listed))
         self.read = self.cases = self.rejected = self.notices = 0
         self._amounts = amount_names(listed)
+        self._needs = month_needs(listed, department=False) if listed else []
         self._mapping = read_mapping(mapping) if mapping else None
         self._sheet = sheet
         self._batch_rows = batch_rows
@@ -247,6 +249,7 @@ class CaseSource:
         table.headings = (*table.headings, *file.fixed)
         table.parts = (_part_with(part, file.fixed) for part in table.parts)
         reader = CaseReader(table, mapping=self._mapping, wanted=[*self.form.columns, *_GROUPING])
+        refuse_lacking(reader, self._needs)
         before = 0
         lookup = None if self.drgs.scheme is None else CodeLookup(self.drgs.scheme)
         for cases in reader.parts():

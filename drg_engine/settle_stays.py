@@ -78,7 +78,7 @@ def stay_table(
 def followed_stays(stays: pa.Table, policies: Sequence[Policy], reviewed: Rows) -> Rows:
     """Numbers, sorted, of the stays that are cut: each by the policy that pays it.
 
-    As in payment_dated, a stay is looked at among those of its own policy, and among all.
+    As in payment_dated, a stay is looked at among those of all policies.
     reviewed: numbers (sorted) of cases paid by decision, which do not count.
     """
     numbers = np.asarray(stays["row"], dtype=np.int64)
@@ -94,11 +94,7 @@ def followed_stays(stays: pa.Table, policies: Sequence[Policy], reviewed: Rows) 
             continue
         cut = readmitted(cases, policy, together, kind)
         found.append(cut[mine[cut]])
-        if not mine.all():
-            rows = np.flatnonzero(mine)
-            part = cases.take(rows)
-            found.append(rows[readmitted(part, policy, stays_of(part), kind[rows])])
-    return np.unique(numbers[np.concatenate(found)])
+    return np.sort(numbers[np.concatenate(found)])
 
 
 def _cases(stays: pa.Table) -> PaymentColumns:

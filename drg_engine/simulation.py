@@ -36,9 +36,9 @@ from drg_engine.scenario import (
     covers,
     stack,
 )
-from drg_engine.scenario_weights import changed_weights
+from drg_engine.scenario_weights import changed_weights, check_one_weight, held_weights
 from drg_engine.simulation_cells import Cells, Margin
-from drg_engine.simulation_parts import BasePart, Changed, base_part, same_part
+from drg_engine.simulation_parts import BasePart, Changed, base_part, funded, same_part
 from drg_engine.simulation_state import State, changed_state, with_readmissions
 
 __all__ = [
@@ -104,8 +104,8 @@ class Simulation:
 
     columns: grouped cases.  policies: one policy, or several of which each case's date chooses one
     (payment_dated).  scheme: name of the scheme the cases were grouped by.  weights: by DRG,
-    aligned with ``columns.drg_codes``; taken from the cases where None.  regroup: gives the cases
-    grouped by another scheme; each scheme is asked for once and kept.
+    aligned with ``columns.drg_codes``; those that grouped cases carry where None.  regroup: gives
+    the cases grouped by another scheme; each scheme is asked for once and kept.
 
     ``policies``: those that pay some case, in order of time; ``policy`` the latest of them;
     ``cells`` the groups that tables are by; ``base`` the baseline.
@@ -123,7 +123,10 @@ class Simulation:
     ) -> None:
         self._regroup = regroup
         self._regrouped: dict[str, Regrouped] = {}
-        held = _weights_of(columns) if weights is None else np.asarray(weights, dtype=np.float64)
+        size, grouped = len(columns.drg_codes), columns.status == 0
+        self._held = held_weights(columns.drg, columns.weight, grouped, size)
+        self._weights_told = weights is not None
+        held = self._held[0] if weights is None else np.asarray(weights, dtype=np.float64)
         listed = (policies,) if isinstance(policies, Policy) else tuple(policies)
         self.cells = Cells.made(columns)
         asked = any(policy.rules.readmission.days is not None for policy in listed)
@@ -202,6 +205,8 @@ class Simulation:
         self, scenario: Scenario
     ) -> tuple[str, list[PaymentColumns], list[Floats | None], Floats]:
         """Scheme; columns and weights of each part (None where they stay); the scheme's own."""
+        if scenario.weights and scenario.scheme is None and not self._weights_told:
+            check_one_weight(self.base.whole.drg_codes, self._held)
         bases = [part.base for part in self.base.parts]
         scheme, own = self.base.scheme, bases[0].weights
         columns = [base.columns for base in bases]
@@ -277,7 +282,7 @@ def points_by_type(
 ) -> dict[str, float]:
     """Σ points of each insurance type (scale × Σ RW × H, or × days), standard ones, in scope.
 
-    weights: by DRG, in place of the cases' own.  coefficient: False for Σ RW × scale without H.
+    weights: by DRG, in place of the cases' own.  coefficient: False leaves out H.
     Sums are exact to 1e-6.
     """
     lookups = compile_lookups(columns, policy)
@@ -317,7 +322,7 @@ def _rebased(state: State) -> State:
     """The state as a baseline, its stays cut across policies."""
     made = []
     for part in state.parts:
-        base = replace(part.base, lean=part.lean, sums=part.sums)
+        base = replace(part.base, lean=part.lean, sums=part.sums, fund=funded(part).fund)
         made.append(same_part(base))
     return replace(state, parts=tuple(made))
 
@@ -331,13 +336,6 @@ def _regrouped_columns(base: BasePart, found: Regrouped) -> PaymentColumns:
     return replace(
         base.columns, status=found.status[at], drg=found.drg[at], drg_codes=found.drg_codes
     )
-
-
-def _weights_of(columns: PaymentColumns) -> Floats:
-    """Weight of each DRG as the cases carry it."""
-    found = np.full(len(columns.drg_codes), np.nan)
-    found[columns.drg] = columns.weight
-    return found
 
 
 def _differ(one: Floats, two: Floats) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from drg_engine.case_lists import with_lists
 from drg_engine.cases import CaseReader, Cases, joined
@@ -23,11 +24,12 @@ from drg_engine.simulation import Regrouped, Simulation
 from drg_engine.workspace import Workspace, open_workspace
 from grouper_tables import Scheme, load_scheme
 
-__all__ = ["Loaded", "joined_columns", "load_months", "periods_of"]
+__all__ = ["Loaded", "joined_columns", "load_months", "periods_of", "repeated_cases"]
 
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
 _QUARTER = re.compile(r"(\d{4})-?[Qq]([1-4])")
-_SPAN = re.compile(r"(\d{4}-\d{2})\.\.(\d{4}-\d{2})")
+_SPAN = re.compile(rf"({_MONTH.pattern})\.\.({_MONTH.pattern})")
+_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +109,7 @@ def load_months(
     read = sum(reader.counts.read for reader in readers)
     rejected = sum(reader.counts.rejected for reader in readers)
     told = tuple(dict.fromkeys(note for one in listed for note in one.notices))
+    told += repeated_cases(columns)
     return Loaded(workspace, wanted, files, scheme, simulation, read, rejected, names, told)
 
 
@@ -222,6 +225,22 @@ def joined_columns(parts: Sequence[PaymentColumns]) -> PaymentColumns:
             for name in amounts
         },
     )
+
+
+def repeated_cases(columns: PaymentColumns) -> tuple[str, ...]:
+    """A notice where a case stands in several months: one id with one day of discharge."""
+    keys = {"id": _plain(columns.case_id).cast(pa.string())}
+    if columns.discharge_date is not None:
+        keys["left"] = pa.array(columns.discharge_date)
+    counted = pa.table(keys).group_by(list(keys)).aggregate([([], "count_all")])
+    again = counted.filter(pc.greater(counted["count_all"], 1))
+    more = int(pc.sum(again["count_all"]).as_py() or 0) - again.num_rows
+    if not more:
+        return ()
+    ids = sorted(again["id"].to_pylist())
+    told = "、".join(name[-4:] for name in ids[:_TOLD]) + (" 等" if len(ids) > _TOLD else "")
+    words = f"{more} 例与另一个月的病例同病案号、同出院日期（末四位 {told}），计了两次，请核对输入"
+    return (words,)
 
 
 def _plain(texts: pa.Array) -> pa.Array:

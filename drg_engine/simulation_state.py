@@ -131,7 +131,7 @@ def changed_state(
         changed_part(part.base, change) for part, change in zip(base.parts, changes, strict=True)
     )
     state = State(scheme, base.whole, parts)
-    if not any(_stays_moved(part) for part in parts):
+    if not _stays_moved(parts):
         return state
     regrouped = any(part.change.columns is not part.base.columns for part in parts)
     return with_readmissions(state, stays_of(state.columns) if regrouped else stays())
@@ -150,17 +150,25 @@ def with_readmissions(state: State, stays: Stays | None) -> State:
             theirs = np.isin(rows, part.base.rows)
             rows = np.searchsorted(part.base.rows, rows[theirs]).astype(np.int32)
             found = found[theirs]
+        if part.change.columns is not part.base.columns:  # stays that were of one DRG before
+            had = np.flatnonzero(part.lean.mark & np.int8(READMITTED))
+            rows = np.concatenate([rows, np.setdiff1d(had, rows)])
+            found = np.append(found, np.zeros(rows.size - found.size, dtype=np.bool_))
         made.append(with_mark(part, rows, found, READMITTED))
     return replace(state, parts=tuple(made))
 
 
-def _stays_moved(part: Part) -> bool:
-    """Whether the rows that readmission looks at moved, or what it says."""
-    said, old = part.change.policy.rules.readmission, part.base.policy.rules.readmission
-    if said.days is None and old.days is None:
+def _stays_moved(parts: Sequence[Part]) -> bool:
+    """Whether the rows that readmission looks at moved, or what it says.
+
+    A stay may be followed by one that another policy pays, be it one that cuts none.
+    """
+    said = [(part.change.policy.rules.readmission, part.base.policy.rules.readmission)
+            for part in parts]  # fmt: skip
+    if all(new.days is None and old.days is None for new, old in said):
         return False
-    moved = part.seen[1] or part.change.columns is not part.base.columns
-    return moved or (said.days, said.except_dx) != (old.days, old.except_dx)
+    moved = any(part.seen[1] or part.change.columns is not part.base.columns for part in parts)
+    return moved or any((new.days, new.except_dx) != (old.days, old.except_dx) for new, old in said)
 
 
 def _unweighted(part: Part) -> int:

@@ -22,13 +22,14 @@ from drg_engine.errors import Fault, InputError, PolicyError
 from drg_engine.payment_points import PointSums, is_found
 from drg_engine.policy import Policy, load_policy
 from drg_engine.scenario import Scenario, Step
-from drg_engine.scenario_states import CaseFacts, StreamState
-from drg_engine.scenario_stream import ScenarioSums, StateView, in_time, plus, run_with
+from drg_engine.scenario_states import CaseFacts, StreamState, with_changed
+from drg_engine.scenario_stream import ScenarioSums, StateView, in_time, plus, run_with, weighing
 from drg_engine.scenario_sums import StateSums
+from drg_engine.scenario_weights import check_one_weight
 from drg_engine.settle_drgs import named_drgs
 from drg_engine.settle_output import case_schema
 from drg_engine.settle_phases import Candidates, Limits, asks_for_stays, looks_around, priced
-from drg_engine.settle_plan import plan_cases, settle_format
+from drg_engine.settle_plan import amount_names, plan_cases, settle_format
 from drg_engine.spark_tasks import (
     GROUPED,
     KEY,
@@ -109,7 +110,7 @@ def scenario_totals(
         mend = "先用 group_frame 按新方案分组，再分别结算"
         fault = Fault("、".join(changing), "在 Spark 上不能换分组方案", mend=mend)
         raise PolicyError("情景不能运行", [fault])
-    runner = _OnSpark.of(cases, _loaded(policies), scheme, options)
+    runner = _OnSpark.of(cases, _loaded(policies), scheme, options, scenarios)
     return run_with(runner, runner.job.dated, scenarios, order=order)
 
 
@@ -127,13 +128,16 @@ class _OnSpark:
         policies: Sequence[Policy],
         scheme: str | None,
         options: Mapping[str, Any] | None,
+        scenarios: Sequence[Scenario] = (),
     ) -> _OnSpark:
         """The cases and the job; raises InputError or PolicyError before anything is started."""
         dated = in_time(policies)
         kept = cases.drop(KEY)
         known = [name for name in kept.columns if name != REJECT]
         plan_cases(known, settle_format(), "Spark")
-        return cls(kept, Job(dated, scheme, dict(options or {}), tuple(named_drgs(dated))))
+        asked = with_changed(dated, scenarios)
+        told = dict(options or {}), tuple(named_drgs(asked)), amount_names(asked)
+        return cls(kept, Job(dated, scheme, *told))
 
     def base_points(self) -> list[PointSums]:
         """The points of the policies as they are, where a point value is found."""
@@ -152,18 +156,19 @@ class _OnSpark:
         codes = index.codes
         at = {code: place for place, code in enumerate(codes)}
         weights, counts = index.weights().copy(), [np.zeros(len(codes), np.int64) for _ in policies]
-        seen: dict[str, float] = {}
+        whole = np.full((2, len(codes)), np.nan)
         for listed, held, numbers, _ in found:
             places = np.array([at[code] for code in listed], dtype=np.int64)
-            known = np.flatnonzero(np.isfinite(held))
-            for code, weight in zip((listed[i] for i in known), held[known].tolist(), strict=True):
-                if seen.setdefault(code, weight) != weight:
-                    _told_weights(code, seen[code], weight, scenarios)
-            weights[places[known]] = held[known]
+            whole[0, places] = np.fmin(whole[0, places], held[0])
+            whole[1, places] = np.fmax(whole[1, places], held[1])
             for place, some in enumerate(numbers):
                 more = np.zeros(len(codes), dtype=np.int64)
                 more[places[: some.size]] = some
                 counts[place] = plus(counts[place], more)
+        if weighing(scenarios):
+            check_one_weight(codes, whole)
+        known = np.isfinite(whole[0])
+        weights[known] = whole[0, known]
         if self.job.scheme is None:
             self.job = replace(self.job, drgs=codes[1:])
         points = [
@@ -287,13 +292,6 @@ def _add_sums(
 def _loaded(policies: Policies) -> list[Policy]:
     listed = [policies] if isinstance(policies, str | Policy) else list(policies)
     return [load_policy(one) if isinstance(one, str) else one for one in listed]
-
-
-def _told_weights(code: str, one: float, two: float, scenarios: Sequence[Scenario]) -> None:
-    """Weights by DRG are asked for only by scenarios that change them."""
-    if any(scenario.weights for scenario in scenarios):
-        fault = Fault("病例", f"病组 {code} 有几个权重", column="weight", found=f"{one}、{two}")
-        raise PolicyError("情景要改权重，但病例的权重不是一组一个", [fault])
 
 
 def _schema() -> Any:

@@ -40,7 +40,7 @@ from drg_engine.settle_phases import (
     reviewed_rows,
     settle_bare,
 )
-from drg_engine.settle_plan import amount_names, plan_cases, settle_format
+from drg_engine.settle_plan import plan_cases, settle_format
 from drg_engine.settle_stays import followed_stays, stay_table
 from grouper_tables import load_scheme
 
@@ -77,13 +77,15 @@ REJECT = "reject"
 class Job:
     """What every task is told.  ``dated``: the policies whose dates say which case is whose.
 
-    ``drgs``: DRGs known beside the scheme's, in the order of their places.
+    ``drgs``: DRGs known beside the scheme's, in the order of their places; ``amounts``: columns of
+    money that the policies and scenarios name.
     """
 
     dated: tuple[Policy, ...]
     scheme: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     drgs: tuple[str, ...] = ()
+    amounts: tuple[str, ...] = ()
 
     def index(self) -> DrgIndex:
         """Places of the DRGs; loads the scheme."""
@@ -169,14 +171,13 @@ def add_state_sums(
 def add_facts(
     batch: CaseBatch, policies: tuple[Policy, ...], scenarios: Sequence[Scenario]
 ) -> tuple[Any, ...]:
-    """A part's DRGs with weights, their numbers by policy, and the points."""
+    """A part's DRGs with the weights they have, their numbers by policy, and the points."""
     view = StateView(StreamState(policies, (None,) * len(policies)), policies, {})
     gathered = FactsGathered(policies, scenarios, {"": view})
     gathered.add(batch)
     codes = batch.columns.drg_codes
-    weights = gathered.weights_over(np.full(len(codes), np.nan))
     points = gathered.points() if _asks_points(policies, scenarios) else None
-    return codes, weights, gathered.counts[""], points
+    return codes, gathered.held, gathered.counts[""], points
 
 
 def _asks_points(policies: Sequence[Policy], scenarios: Sequence[Scenario]) -> bool:
@@ -203,11 +204,10 @@ def unpacked(payload: bytes) -> Any:
 def read_part(batches: Batches, job: Job) -> Iterator[CaseBatch]:
     """Cases of Arrow batches; those of one person stay together where KEY is there."""
     form, drgs, plan, start = settle_format(), job.index(), None, 0
-    amounts = amount_names(job.dated)
     for table in _chunks(batches):
         if plan is None:
             known = [name for name in table.column_names if name not in (KEY, REJECT)]
-            plan = plan_cases(known, form, "Spark", amounts)
+            plan = plan_cases(known, form, "Spark", job.amounts)
         rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
         there = np.ones(rows.size, dtype=np.bool_)
         if REJECT in table.column_names:

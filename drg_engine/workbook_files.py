@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from drg_engine.errors import Fault, InputError
 from drg_engine.text_tables import TextPart, TextTable, named
+from drg_engine.workbook_errors import error_cells
 
 __all__ = ["open_workbook", "sheet_rows"]
 
@@ -108,7 +109,8 @@ def open_workbook(path: Path, sheet: str | None) -> TextTable:
 def sheet_rows(path: Path, sheet: str | None = None) -> Sequence[Sequence[Any]]:
     """All cells of a sheet, the first by default, from its first row and column on.
 
-    Formulas give the value they were saved with.  Raises InputError where it is no workbook.
+    Formulas give the value they were saved with, errors their text (``#DIV/0!``).  Raises
+    InputError where it is no workbook.
     """
     import python_calamine
 
@@ -139,7 +141,21 @@ def sheet_rows(path: Path, sheet: str | None = None) -> Sequence[Sequence[Any]]:
             f"{path.name} 打不开",
             [Fault(path.name, "Excel 文件读不出来", found=str(error)[:120], mend=mend)],
         ) from error
-    return rows
+    return _with_errors(path, sheet or names[0], rows)
+
+
+def _with_errors(path: Path, sheet: str, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+    """The rows with the text of error cells, which the reader leaves blank."""
+    if path.suffix.lower() not in (".xlsx", ".xlsm"):
+        return rows
+    found = list(error_cells(path, sheet))
+    if not found:
+        return rows
+    told = [list(row) for row in rows]
+    for row, column, text in found:
+        if row < len(told) and column < len(told[row]):
+            told[row][column] = text
+    return told
 
 
 def _sheet_table(path: Path, rows: Sequence[Sequence[Any]]) -> TextTable:

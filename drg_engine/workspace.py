@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drg_engine.errors import Fault, WorkspaceError
 from drg_engine.files import written_aside
+from drg_engine.toml_faults import read_toml
 
 __all__ = ["Workspace", "init_workspace", "open_workspace"]
 
@@ -150,10 +151,7 @@ def open_workspace(folder: Path) -> Workspace:
     if not path.is_file():
         mend = f"先建立：drg-engine init {folder}"
         raise WorkspaceError(f"{folder} 不是工作区", [Fault(_SETTINGS, "没有这个文件", mend=mend)])
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise WorkspaceError(f"{_SETTINGS} 读不出来", [Fault(_SETTINGS, str(error))]) from error
+    data = read_toml(path, WorkspaceError, f"{_SETTINGS} 读不出来")
     try:
         settings = _Settings.model_validate(data)
     except ValidationError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from drg_engine.code_form import normal_code
 from drg_engine.errors import Fault, TableError
+from drg_engine.toml_faults import read_toml
 
 __all__ = [
     "COLUMNS",
@@ -262,10 +262,7 @@ def with_options(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TableError(f"{path.parent.name}/{path.name} 读不出来：{error}") from error
+    return read_toml(path, TableError, f"{path.parent.name}/{path.name} 读不出来")
 
 
 def read_table(path: Path, columns: tuple[str, ...], faults: list[Fault]) -> Table:

@@ -16,11 +16,12 @@ from performance.core import Core, compute
 from performance.drg_facts import DrgSurplus
 from performance.facts_build import Built, build_facts, counted_surplus
 from performance.inputs import Inputs, period_days
+from performance.month_checks import check_month, month_exceptions
 from performance.pay_tables import person_pay, staff_parts, staff_pay
 from performance.plan import Plan
 from performance.points import UNKNOWN, Points
 from performance.series import department_pools, head_funds, series_totals
-from performance.tables import SERIES
+from performance.tables import KINDS, SERIES
 from performance.words import decimal_text
 from performance.work import Work, work_points
 
@@ -80,6 +81,7 @@ def allocate(plan: Plan, inputs: Inputs, drg_surplus: DrgSurplus | None = None) 
     inputs contradict the plan.  The result does not depend on the order of any input's rows.
     """
     _check_period(plan, inputs.period)
+    check_month(plan, inputs)
     work = work_points(plan, inputs)
     _refuse_unpooled(plan, work.by_department)
     surplus = counted_surplus(plan, drg_surplus)
@@ -101,6 +103,7 @@ def allocate(plan: Plan, inputs: Inputs, drg_surplus: DrgSurplus | None = None) 
             ledger.frame(),
             _left_out(surplus),
             _unused(plan, built),
+            month_exceptions(plan, inputs),
         ]
     )
     return Allocation(
@@ -189,7 +192,7 @@ def _told(
 
 
 def _unused(plan: Plan, built: Built) -> pd.DataFrame:
-    """What the plan names and the month does not have: indicators of ladders, units with prices."""
+    """What the plan names and the month does not have: indicators, units with prices, kinds."""
     facts = built.facts
     units = {*facts.departments, *facts.kinds}
     named = [
@@ -207,6 +210,7 @@ def _unused(plan: Plan, built: Built) -> pd.DataFrame:
                 [key for name in plan.series for key in plan.prices(plan.series_model(name))],
                 units,
             ),
+            ("方案的科室类型没有对应科室", "departments", _kinds(plan), set(facts.kinds)),
         )
         for name in dict.fromkeys(names)
         if name not in known
@@ -227,6 +231,15 @@ def _unused(plan: Plan, built: Built) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(told)
+
+
+def _kinds(plan: Plan) -> list[str]:
+    """Own kinds of department that the plan names; one mistyped would silently be of the rest."""
+    model = plan.model
+    named = [*model.department_amounts, *model.drg.shares, *model.drg.cmi_target]
+    for series in model.series.values():
+        named += [] if series.mean is None else sorted(plan.kinds(series.mean.of_kinds))
+    return [name for name in named if name not in ("*", *KINDS.values())]
 
 
 def _left_out(surplus: DrgSurplus | None) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from drg_engine.errors import Fault, PlanError
+from drg_engine.toml_faults import toml_fault
 
 __all__ = ["Methods", "Scale", "describe_methods", "load_methods"]
 
@@ -186,11 +187,12 @@ def load_methods(path: Path | None = None) -> Methods:
             fault = Fault(file, "打不开文件", mend="请检查路径和权限")
             raise PlanError(f"读不到赋分方法 {file}", [fault]) from error
     try:
-        raw = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise PlanError(f"{file} 不是 UTF-8 编码", [Fault(file, "请另存为 UTF-8")]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"{file} 不是合法的 TOML", [Fault(file, str(error))]) from error
+    except (ValueError, RecursionError) as error:
+        raise PlanError(f"{file} 不是合法的 TOML", [toml_fault(file, error, text)]) from error
     try:
         return Methods.model_validate(raw)
     except ValidationError as error:

@@ -13,11 +13,19 @@ from drg_engine.money import format_fen, share_out, to_fen
 from performance.columns import nearest
 from performance.facts import Facts
 from performance.plan import Plan
-from performance.plan_keys import StepModel, fen
+from performance.plan_keys import StepModel, fen, step_rate
 from performance.plan_model_drg import DrgKind
 from performance.words import number_text
 
-__all__ = ["DrgPart", "borne_costs", "cmi_factor", "drg_amount", "drg_part", "over_series"]
+__all__ = [
+    "DrgPart",
+    "borne_costs",
+    "cmi_factor",
+    "drg_amount",
+    "drg_part",
+    "over_series",
+    "series_shares",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -78,11 +86,8 @@ def cmi_factor(plan: Plan, facts: Facts) -> tuple[Floats, list[str]]:
 
 
 def _rate(ratio: float, steps: list[StepModel]) -> float:
-    for step in steps:
-        above = step.lower is None or ratio >= step.lower
-        if above and (step.upper is None or ratio < step.upper):
-            return step.rate
-    return 1.0
+    rate = step_rate(ratio, steps)
+    return 1.0 if rate is None else rate
 
 
 def drg_part(plan: Plan, facts: Facts, score: Floats) -> DrgPart:
@@ -240,10 +245,30 @@ def over_series(
             name = f"{facts.departments[i]} {kind}"
             faults.append(Fault(plan.file, f"{what}没有系列份额", found=name, mend=mend))
             continue
-        weights = np.array([shares.get(series, 0.0) for series in plan.series])
-        if (weights * present[:, i]).sum() > 0:
-            weights = weights * present[:, i]
+        weights = _series_weights(plan, shares, present[:, i])
         cut[:, i] = share_out(int(amounts[i]), weights, np.arange(len(plan.series)))
     if faults:
         raise AllocationError("方案没有写明科室整体金额在各系列间的份额", faults)
     return cut
+
+
+def series_shares(plan: Plan, facts: Facts, present: npt.NDArray[np.bool_]) -> Floats:
+    """What share of a whole department's amount each series has, by :func:`over_series`: (s, n).
+
+    NaN where the plan names no shares for the department's kind.
+    """
+    found = np.full((len(plan.series), facts.n), np.nan)
+    for i, kind in enumerate(facts.kinds):
+        shares = plan.amount_shares(kind)
+        if shares is not None:
+            weights = _series_weights(plan, shares, present[:, i])
+            found[:, i] = weights / weights.sum() if weights.sum() > 0 else np.nan
+    return found
+
+
+def _series_weights(
+    plan: Plan, shares: Mapping[str, float], present: npt.NDArray[np.bool_]
+) -> Floats:
+    weights = np.array([shares.get(series, 0.0) for series in plan.series])
+    there = weights * present
+    return there if there.sum() > 0 else weights

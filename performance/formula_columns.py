@@ -76,14 +76,16 @@ def quality_columns(facts: Facts, score: Floats) -> Columns:
     return columns
 
 
-def staff_columns(posts: Posts, attendance: Floats, score: Floats) -> Columns:
-    """Fields of the posts (m); attendance and score as the plan takes them."""
+def staff_columns(
+    posts: Posts, attendance: Floats, days: tuple[Floats, Floats], score: Floats
+) -> Columns:
+    """Fields of the posts (m); attendance, days (present, due) and score as the plan takes them."""
     return {
         ("post", ""): posts.post,
         ("title", ""): posts.title,
         ("attendance", ""): attendance,
-        ("days_present", ""): posts.days_present,
-        ("days_due", ""): posts.days_due,
+        ("days_present", ""): days[0],
+        ("days_due", ""): days[1],
         ("post_share", ""): posts.share,
         ("personal_points", ""): posts.points,
         ("personal_score", ""): score,

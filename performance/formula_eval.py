@@ -8,11 +8,13 @@ that a branch of ``where`` or a step of ``ladder`` applies to are computed in it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 
+from drg_engine.errors import Fault
 from performance.columns import nearest
 from performance.formula_show import field_label, show_formula
 from performance.formula_tree import (
@@ -28,28 +30,48 @@ from performance.formula_tree import (
     formula_fault,
     nodes_of,
 )
+from performance.steps import step_of
 
-__all__ = ["Columns", "constant_value", "evaluate"]
+__all__ = ["MOST", "Columns", "constant_value", "evaluate", "formula_of"]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 Columns = Mapping[tuple[str, str], npt.NDArray[np.float64]]
 """Columns of figures (float64, n) by field id and key; NaN where a figure is missing."""
 
+MOST = 1e13
+"""A result is at most this (ten trillion yuan), so that it is whole in int64 fen."""
+
 _NAMED = 8
+_TOO_LARGE = "请核对公式里的数字和这些行的数据"
+_NO_ZERO = "写作 若（除数 ≠ 0，…… ÷ 除数，0），或补上数据"
+_GUARD = "请补上数据，或用 若（条件，算法，0）只在有数时计算"
 
 
 def evaluate(tree: Node, columns: Columns, names: Sequence[str], text: str = "") -> Floats:
     """The formula's value in each of the rows ``names`` (float64, n).
 
-    Raises FormulaError naming the rows: a divisor of 0, a missing figure, a result that is no
-    number; and a key (``成本.水电``) that the month and the plan do not have.
+    Raises FormulaError naming the rows: a divisor of 0, a missing figure, a step that is beyond any
+    number or a result above :data:`MOST`; and a key (``成本.水电``) that the month and the plan do
+    not have.
     """
     values = _Computer(columns, names, text).value(tree, np.arange(len(names)))
-    bad = np.flatnonzero(~np.isfinite(values))
+    bad = np.flatnonzero(~(np.abs(values) <= MOST))
     if len(bad):
-        raise _refused(text, tree, "结果不是有限的数", bad, names)
+        raise _refused(text, tree, "结果太大", bad, names, _TOO_LARGE)
     return values
+
+
+@contextmanager
+def formula_of(file: str, key: str) -> Iterator[None]:
+    """Say of which plan and key a formula is that cannot be computed."""
+    try:
+        yield
+    except FormulaError as error:
+        faults = [
+            Fault(file, f"{f.file}：{f.message}", None, key, f.found, f.mend) for f in error.faults
+        ]
+        raise FormulaError("公式无法计算", faults) from error
 
 
 def constant_value(tree: Node) -> float | None:
@@ -62,10 +84,12 @@ def constant_value(tree: Node) -> float | None:
         return None
 
 
-def _refused(text: str, node: Node, message: str, rows: Rows, names: Sequence[str]) -> FormulaError:
+def _refused(
+    text: str, node: Node, message: str, rows: Rows, names: Sequence[str], mend: str
+) -> FormulaError:
     shown = "、".join(str(names[i]) for i in rows[:_NAMED])
     more = f" 等 {len(rows)} 行" if len(rows) > _NAMED else ""
-    fault = formula_fault(text, message, node.at, found=f"{shown}{more}")
+    fault = formula_fault(text, message, node.at, found=f"{shown}{more}", mend=mend)
     return FormulaError("公式无法计算", [fault])
 
 
@@ -105,25 +129,34 @@ class _Computer:
         values = column[rows]
         missing = np.isnan(values)
         if missing.any():
-            raise _refused(
-                self._text, node, f"“{field_label(node)}”没有数", rows[missing], self._names
-            )
+            raise self._bad(node, f"“{field_label(node)}”没有数", rows[missing], _GUARD)
         return values
 
     def _binary(self, node: Binary, rows: Rows) -> Floats:
         left, right = self.value(node.left, rows), self.value(node.right, rows)
         with np.errstate(all="ignore"):
             if node.sign == "+":
-                return np.asarray(left + right)
-            if node.sign == "-":
-                return np.asarray(left - right)
-            if node.sign == "*":
-                return np.asarray(left * right)
-            zero = right == 0.0
-            if zero.any():
-                what = show_formula(node.right)
-                raise _refused(self._text, node, f"除以 0：{what}", rows[zero], self._names)
-            return np.asarray(left / right)
+                result = np.asarray(left + right)
+            elif node.sign == "-":
+                result = np.asarray(left - right)
+            elif node.sign == "*":
+                result = np.asarray(left * right)
+            else:
+                self._refuse_zero(node, right, rows)
+                result = np.asarray(left / right)
+        beyond = ~np.isfinite(result)
+        if beyond.any():  # inside min, where or ladder it would be lost
+            raise self._bad(node, "中间结果太大", rows[beyond], _TOO_LARGE)
+        return result
+
+    def _refuse_zero(self, node: Binary, right: Floats, rows: Rows) -> None:
+        zero = right == 0.0
+        if zero.any():
+            what = show_formula(node.right)
+            raise self._bad(node, f"除以 0：{what}", rows[zero], _NO_ZERO)
+
+    def _bad(self, node: Node, message: str, rows: Rows, mend: str) -> FormulaError:
+        return _refused(self._text, node, message, rows, self._names, mend)
 
     def _holds(self, node: Compare, rows: Rows) -> npt.NDArray[np.bool_]:
         left, right = self.value(node.left, rows), self.value(node.right, rows)
@@ -145,7 +178,8 @@ class _Computer:
         if node.name == "clip":
             crossed = parts[1] > parts[2]
             if crossed.any():
-                raise _refused(self._text, node, "限幅的下限大于上限", rows[crossed], self._names)
+                mend = "请对调，写作 限幅（数，下限，上限）"
+                raise self._bad(node, "限幅的下限大于上限", rows[crossed], mend)
             return np.asarray(np.minimum(np.maximum(parts[0], parts[1]), parts[2]))
         function = np.minimum if node.name == "min" else np.maximum
         whole = parts[0]
@@ -155,7 +189,7 @@ class _Computer:
 
     def _ladder(self, node: Ladder, rows: Rows) -> Floats:
         x = self.value(node.x, rows)
-        step = np.searchsorted(np.array([float(b) for b in node.bounds]), x, side="right")
+        step = step_of(x, [float(bound) for bound in node.bounds])
         result = np.empty(len(rows))
         for i, value in enumerate(node.values):
             here = step == i

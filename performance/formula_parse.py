@@ -66,9 +66,8 @@ def parse_formula(text: str, scope: str | None = None) -> Node:
     Raises FormulaError with the position of what is wrong and how to mend it.
     """
     if len(text) > MOST_CHARACTERS:
-        fault = formula_fault(
-            "", f"公式不得超过 {MOST_CHARACTERS:,} 个字符", 0, found=f"{len(text):,} 个字符"
-        )
+        what, found = f"公式不得超过 {MOST_CHARACTERS:,} 个字符", f"{len(text):,} 个字符"
+        fault = formula_fault("", what, 0, found=found, mend="请缩短，或拆成几条")
         raise FormulaError("公式太长", [fault])
     parser = _Parser(text, _tokens(text), scope)
     return parser.whole()
@@ -191,7 +190,9 @@ class _Parser:
     def _number(self) -> Number:
         token = self._next()
         if len(token.text.replace(".", "").rstrip("%")) > _MOST_DIGITS:
-            raise _refused(self._text, f"数字不得超过 {_MOST_DIGITS} 位", token.at)
+            raise _refused(
+                self._text, f"数字不得超过 {_MOST_DIGITS} 位", token.at, token.text[:40], "请缩短"
+            )
         unit = ""
         after = self._now
         if after.kind == "name" and after.at == token.at + len(token.text):
@@ -276,7 +277,11 @@ class _Parser:
         token = self._now
         if token.kind != "number":
             raise self._unexpected("阶梯的界限应为数字")
-        text = ("-" if negative else "") + self._number().text
+        number = self._number()
+        if number.unit:
+            mend = "界限只写数字，它的单位就是所分级的那个量的单位"
+            raise _refused(self._text, "阶梯的界限不写单位", token.at, number.unit, mend)
+        text = ("-" if negative else "") + number.text
         text = "0" if text == "-0" else text
         if before and float(text) <= float(before[-1]):
             raise _refused(

@@ -36,7 +36,7 @@ def check_formula(tree: Node, scope: str, wanted: Unit | None, text: str = "") -
     unit = checker.unit(tree)
     if wanted is not None and unit is not None and unit != wanted and not checker.faults:
         message = f"公式的结果应为{unit_text(wanted)}，实际为{unit_text(unit)}"
-        checker.tell(message, tree.at)
+        checker.tell(message, tree.at, "请核对各项的单位：点数 × 点值 是元，金额 ÷ 金额 是比例")
     if checker.faults:
         raise FormulaError(f"公式有 {len(checker.faults)} 处错误", checker.faults)
     return unit
@@ -92,7 +92,7 @@ class _Checker:
             return self._same(node, node.left, node.right, what=_WORDS[node.sign])
         left, right = self.unit(node.left), self.unit(node.right)
         if node.sign == "/" and constant_value(node.right) == 0:
-            self.tell("除数恒为 0", node.at)
+            self.tell("除数恒为 0", node.at, "请改正除数")
         if left is None and right is None:
             return None
         turn = 1 if node.sign == "*" else -1

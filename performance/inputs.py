@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 
 from drg_engine.errors import Fault, InputError
+from performance.columns import nearest
 from performance.line_files import LineFile
 from performance.lines import ChargeLines
+from performance.stray_files import Stray, stray_files
 from performance.tables import TABLES, read_table
 
-__all__ = ["Inputs", "empty_table", "input_files", "period_days", "read_inputs"]
+__all__ = ["Inputs", "empty_table", "input_files", "period_days", "read_inputs",
+           "unread_files"]  # fmt: skip
 
 _SUFFIXES = (".csv", ".xlsx", ".parquet")
 _STANDING = ("items", "departments", "role_shares", "staff")
@@ -54,7 +57,8 @@ def empty_table(name: str) -> pd.DataFrame:
 class Inputs:
     """Everything a month's allocation reads; tables as :func:`performance.tables.read_table` gives.
 
-    period: ``2026-10``; None takes lines of every date and checks no plan's dates.
+    period: ``2026-10``; None takes lines of every date and checks no plan's dates.  files: name of
+    each table's file; None where a caller put the tables together.  strays: files nobody reads.
     """
 
     items: pd.DataFrame
@@ -79,6 +83,8 @@ class Inputs:
     nursing: pd.DataFrame = field(default_factory=partial(empty_table, "nursing"))
     shifts: pd.DataFrame = field(default_factory=partial(empty_table, "shifts"))
     period: str | None = None
+    files: Mapping[str, str] | None = None
+    strays: tuple[Stray, ...] = ()
 
 
 def period_days(period: str) -> tuple[int, int]:
@@ -111,15 +117,25 @@ def input_files(tables: Path, inputs: Path) -> Mapping[str, Path]:
     return {name: path for name, path in found.items() if path is not None}
 
 
+def unread_files(tables: Path, inputs: Path) -> tuple[Stray, ...]:
+    """Data files of a workspace's tables and a month's inputs that nobody reads."""
+    month = f"{inputs.parent.name}/{inputs.name}" if inputs.name != "inputs" else inputs.name
+    places = [
+        (tables.name, tables, (*_STANDING, *_STANDING_OPTIONAL)),
+        (month, inputs, (*_MONTHLY, "charges")),
+    ]
+    return stray_files(places)
+
+
 def read_inputs(tables: Path, inputs: Path, period: str | None = None) -> Inputs:
     """Read a workspace's tables and a month's inputs (CSV, Excel or Parquet).
 
     Required: items, departments, role_shares, staff and charges; the rest may be absent and are
     then empty.  Raises InputError once, with the faults of all files.
     """
-    files = input_files(tables, inputs)
+    files, strays = input_files(tables, inputs), unread_files(tables, inputs)
     faults = [
-        Fault(f"{name}.csv", "缺少文件", mend=f"请放入 {folder.name} 文件夹")
+        Fault(f"{name}.csv", "缺少文件", mend=_where(name, folder, strays))
         for name, folder in [*((n, tables) for n in _STANDING), ("charges", inputs)]
         if name not in files
     ]
@@ -133,10 +149,34 @@ def read_inputs(tables: Path, inputs: Path, period: str | None = None) -> Inputs
                 frames[name] = read_table(path, name)
         except InputError as error:
             faults += error.faults or (Fault(path.name, str(error)),)
-    faults += _strange_units(frames)
+    faults += _doubled(tables, inputs) + _strange_units(frames)
+    faults += _strange_departments(files, frames)
     if faults or lines is None:
         raise InputError(f"输入文件有 {len(faults)} 处错误", faults)
-    return Inputs(lines=lines, period=period, **frames)
+    named = {name: path.name for name, path in files.items()}
+    return Inputs(lines=lines, period=period, files=named, strays=strays, **frames)
+
+
+def _where(name: str, folder: Path, strays: tuple[Stray, ...]) -> str:
+    """How to bring a missing table: the file that was probably meant, else where to put it."""
+    meant = [f"有 {one.folder}/{one.file}，{one.mend}" for one in strays if one.meant == name]
+    return "；".join(meant) or f"请放入 {folder.name} 文件夹"
+
+
+def _doubled(tables: Path, inputs: Path) -> list[Fault]:
+    """Tables that are there in several files: nobody knows which counts."""
+    faults = []
+    for folder, names in (
+        (tables, (*_STANDING, *_STANDING_OPTIONAL)),
+        (inputs, (*_MONTHLY, "charges")),
+    ):
+        for name in names:
+            files = [f"{name}{suffix}" for suffix in _SUFFIXES]
+            there = [file for file in files if (folder / file).is_file()]
+            if len(there) > 1:
+                message, found = "同一个表有几个文件", "、".join(there)
+                faults.append(Fault(folder.name, message, found=found, mend="只留一个"))
+    return faults
 
 
 def _strange_units(frames: Mapping[str, pd.DataFrame]) -> list[Fault]:
@@ -149,3 +189,26 @@ def _strange_units(frames: Mapping[str, pd.DataFrame]) -> list[Fault]:
         Fault("units", "核算单元不在科室表", int(row), "科室编码", str(name), "请补入科室表或改正")
         for row, name in zip(lost["row"], lost["department"], strict=True)
     ]
+
+
+def _strange_departments(
+    files: Mapping[str, Path], frames: Mapping[str, pd.DataFrame]
+) -> list[Fault]:
+    """Staff and posts of departments that nobody knows: nothing could reach them."""
+    faults = []
+    known = (
+        [] if "departments" not in frames else list(map(str, frames["departments"]["department"]))
+    )
+    for table in ("staff", "posts"):
+        if not known or table not in frames:
+            continue
+        frame = frames[table]
+        lost = frame[~frame["department"].isin(known)]
+        for row, name in zip(lost["row"], lost["department"], strict=True):
+            near = nearest(str(name), known)
+            mend = "请改正，或在科室表加上" + (f"；最接近“{near}”" if near else "")
+            fault = Fault(
+                files[table].name, "科室不在科室表", int(row), "科室编码", str(name), mend
+            )
+            faults.append(fault)
+    return faults

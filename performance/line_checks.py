@@ -61,19 +61,25 @@ class Told:
             held[3] = min(held[3], row)
 
     def unreadable(self, rejects: pd.DataFrame) -> None:
-        """Rows set aside by the reader."""
+        """Rows set aside by the reader, with the amounts of those whose amount could be read."""
         if not len(rejects):
             return
-        for (reason, found), rows in rejects.groupby(["reason", "found"], sort=True)["row"]:
+        for keys, lines in rejects.groupby(["reason", "found", "column"], sort=True):
+            reason, found, column = (str(key) for key in keys)
             self._messages["无法读取"] = "该行未计入"
-            key = ("无法读取", f"{found or _BLANK}\x1f{reason}；该行未计入")
-            self._held[key] = [len(rows), 0, 0, int(rows.min())]
+            key = ("无法读取", f"{found or _BLANK}\x1f{reason}；该行未计入\x1f{column}")
+            amount = int(lines["amount_fen"].sum())
+            self._held[key] = [len(lines), 0, amount, int(lines["row"].min())]
 
     def frame(self) -> pd.DataFrame:
-        """All that was told, in EXCEPTION_COLUMNS, by kind and text."""
+        """All that was told, in EXCEPTION_COLUMNS, by kind and text.
+
+        With a further ``column`` where rows were set aside: the heading at fault.
+        """
         rows = []
         for (kind, found), (count, quantity, amount, first) in sorted(self._held.items()):
-            text, _, own = found.partition("\x1f")
+            text, own, column = [*found.split("\x1f"), "", ""][:3]
             message = own or self._messages[kind]
-            rows.append((kind, self._file, text, count, quantity, amount, first, message))
-        return pd.DataFrame(rows, columns=list(EXCEPTION_COLUMNS))
+            rows.append((kind, self._file, text, count, quantity, amount, first, message, column))
+        frame = pd.DataFrame(rows, columns=[*EXCEPTION_COLUMNS, "column"])
+        return frame if frame["column"].any() else frame.drop(columns="column")

@@ -19,6 +19,7 @@ from performance.lines import (
     REQUIRED,
     ChargeLines,
     lines_from_table,
+    no_rejects,
     with_bad_rows,
 )
 
@@ -55,7 +56,7 @@ class LineFile:
 
     @property
     def rejects(self) -> pd.DataFrame:
-        """One row for each line set aside: row, column, found, reason; sorted by row."""
+        """One row for each line set aside: row, column, found, reason, amount_fen; by row."""
         self._read_through()
         return self._rejects
 
@@ -75,12 +76,8 @@ class LineFile:
             if len(lines.rejects) or not rejects:
                 rejects.append(lines.rejects)
             yield lines
-        whole = pd.concat(rejects, ignore_index=True) if rejects else _no_rejects()
+        whole = pd.concat(rejects, ignore_index=True) if rejects else no_rejects()
         self._n, self._rejects = n, with_bad_rows(whole, bad)
-
-
-def _no_rejects() -> pd.DataFrame:
-    return pd.DataFrame({name: [] for name in ("row", "column", "found", "reason")})
 
 
 _Tables = Iterator[tuple[pa.Table, Any]]

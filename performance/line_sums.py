@@ -218,12 +218,12 @@ class _Summing:
         last = len(self._known["item"])
         if (item_map == last).any():
             bad = (item_map == last)[lines.item.codes]
-            message = "项目编码不在点数表；数量归入 UNKNOWN"
+            message = "项目编码不在点数表；数量归入未知，留存待查"
             self._told.add("未知项目", message, lines, lines.item, bad)
         bad = inside & (looked.item < 0)
         if bad.any():
             bad &= (item_map < last)[lines.item.codes]
-            message = "项目在计入日期没有有效版本；归入 UNKNOWN"
+            message = "项目在计入日期没有有效版本；归入未知，留存待查"
             self._told.add("无有效版本", message, lines, lines.item, bad)
         sides = (
             ("开单", unit_maps[0], lines.order_department, looked.order),
@@ -248,12 +248,12 @@ class _Summing:
         last = len(self._known["unit"])
         if (places == last).any():
             bad = (places == last)[column.codes]
-            message = "科室不在科室表；点数归入 UNKNOWN"
+            message = "科室不在科室表；点数归入未知，留存待查"
             self._told.add(f"未知{side}科室", message, looked.lines, column, bad)
         bad = (looked.day_class > 0) & (unit < 0)
         if bad.any():
             bad &= (places < last)[column.codes]
-            message = "HIS 科室在计入日期没有对照的核算单元；点数归入 UNKNOWN"
+            message = "HIS 科室在计入日期没有对照的核算单元；点数归入未知，留存待查"
             self._told.add(f"{side}科室无有效对照", message, looked.lines, column, bad)
 
     def _tell_days(self, lines: ChargeLines, days: Codes, inside: npt.NDArray[np.bool_]) -> None:
@@ -261,7 +261,7 @@ class _Summing:
             return
         missing = days == NO_DATE
         if missing.any():
-            message = "按方案计入的日期是空的（未执行或未结算）；归入 UNKNOWN"
+            message = "按方案计入的日期是空的（未执行或未结算）；归入未知，留存待查"
             self._told.add("没有计入日期", message, lines, lines.item, missing)
         bad = ~inside & ~missing
         months = days[bad].astype("datetime64[D]").astype("datetime64[M]")
@@ -269,7 +269,7 @@ class _Summing:
         whole = np.zeros(lines.n, dtype=np.int32)
         whole[bad] = codes
         named = Coded(whole, pa.array([str(value) for value in values], pa.string()))
-        self._told.add("日期不在本期", "计入日期不在本期；归入 UNKNOWN", lines, named, bad)
+        self._told.add("日期不在本期", "计入日期不在本期；归入未知，留存待查", lines, named, bad)
 
     def _sessions(self) -> None:
         """Add the lines that were kept back, cut over their modifiers."""

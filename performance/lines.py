@@ -20,6 +20,7 @@ __all__ = [
     "REQUIRED",
     "ChargeLines",
     "lines_from_table",
+    "no_rejects",
     "read_lines",
     "taken",
     "with_bad_rows",
@@ -50,7 +51,7 @@ class ChargeLines:
     date, and the optional execution_date and payment_date: int32 days since 1970-01-01 (NO_DATE
     where the cell is blank).  quantity_e4: int64 ten-thousandths, refunds negative.  amount_fen:
     int64 fen.  row: int64 row in the file.  rejects: one row for each line set aside (row, column,
-    found, reason).
+    found, reason, amount_fen: 0 where the amount could not be read).
     """
 
     file: str
@@ -101,6 +102,7 @@ def with_bad_rows(rejects: pd.DataFrame, bad: Sequence[BadRow]) -> pd.DataFrame:
             "column": "",
             "found": [b.found for b in bad],
             "reason": [b.message for b in bad],
+            "amount_fen": np.zeros(len(bad), dtype=np.int64),
         }
     )
     whole = pd.concat([rejects, more], ignore_index=True)
@@ -136,7 +138,7 @@ def lines_from_table(
         row=row,
         quantity_e4=quantity,
         amount_fen=amount,
-        rejects=_rejects(table, row, checks),
+        rejects=_rejects(table, row, checks, np.where(amount_good, amount, 0)),
         **columns,
     )
     return lines if keep.all() else taken(lines, keep)
@@ -151,6 +153,11 @@ _SOMETIMES = (("case", "case_id"), ("source", "source"), ("mark", "mark"))
 def _ids(table: pa.Table, name: str) -> Coded:
     heading = _IDS.get(name, name)
     return coded(table[heading]) if heading in table.column_names else Coded.same("", len(table))
+
+
+def no_rejects() -> pd.DataFrame:
+    """Rejects of lines that could all be read."""
+    return pd.DataFrame({name: [] for name in ("row", "column", "found", "reason", "amount_fen")})
 
 
 def taken(lines: ChargeLines, keep: npt.NDArray[Any]) -> ChargeLines:
@@ -172,6 +179,7 @@ def _rejects(
     table: pa.Table,
     row: npt.NDArray[np.int64],
     checks: Sequence[tuple[str, npt.NDArray[np.bool_], str]],
+    amount_fen: npt.NDArray[np.int64],
 ) -> pd.DataFrame:
     """The first fault of each line that cannot be read."""
     left = np.ones(len(row), dtype=bool)
@@ -189,10 +197,11 @@ def _rejects(
                     "column": HEADINGS[name][0],
                     "found": [str(text or "")[:80] for text in found],
                     "reason": reason,
+                    "amount_fen": amount_fen[bad],
                 }
             )
         )
     if not parts:
-        return pd.DataFrame({name: [] for name in ("row", "column", "found", "reason")})
+        return no_rejects()
     frame = pd.concat(parts, ignore_index=True)
     return frame.sort_values("row", kind="stable", ignore_index=True)

@@ -12,7 +12,7 @@ from drg_engine.money import format_fen, share_out, to_fen
 from performance.drg_part import DrgPart, over_series
 from performance.facts import Facts
 from performance.formula_columns import department_columns, single_keys, with_keys
-from performance.formula_eval import Columns, evaluate
+from performance.formula_eval import Columns, evaluate, formula_of
 from performance.plan import Plan
 from performance.plan_keys import fen
 from performance.plan_model import SeriesModel
@@ -177,18 +177,21 @@ class MonthMoney:
         plan, facts = self.plan, self.facts
         tree, text = plan.formula(model.formula, "department")
         columns = self._columns(s, model)
-        names = facts.departments
-        if model.value != "budget":
-            full = {**columns, ("value", ""): self._price(model, np.arange(facts.n))}
-            return np.zeros(facts.n), evaluate(tree, full, names, text)
-        addend, above = (
-            evaluate(tree, {**columns, ("value", ""): np.full(facts.n, v)}, names, text)
-            for v in (0.0, 1.0)
-        )
+        names, key = facts.departments, f"series.{plan.series[s]}.formula"
+        with formula_of(plan.file, key):
+            if model.value != "budget":
+                full = {**columns, ("value", ""): self._price(model, np.arange(facts.n))}
+                return np.zeros(facts.n), evaluate(tree, full, names, text)
+            addend, above = (
+                evaluate(tree, {**columns, ("value", ""): np.full(facts.n, v)}, names, text)
+                for v in (0.0, 1.0)
+            )
         slope = above - addend
         if (slope < 0).any():
             bad = "、".join(names[i] for i in np.flatnonzero(slope < 0)[:8])
-            raise AllocationError(f"公式中点值的系数为负：{bad}")
+            mend = "请改公式：点值每增 1，科室应得不能减少"
+            fault = Fault(plan.file, "点值的系数为负", None, key, bad, mend)
+            raise AllocationError(f"公式中点值的系数为负：{bad}", [fault])
         return slope, addend
 
     def _columns(self, s: int, model: SeriesModel) -> Columns:
@@ -336,9 +339,9 @@ class MonthMoney:
         rw = np.append(self.facts.drg.rw, 0.0)[rows]
         part = int(to_fen(max(stage, 0) / 100.0 * self._inpatient_share(s)))
         if part and not rw.sum() > 0:
-            raise AllocationError(
-                f"{given.label}：住院部分 {format_fen(part)} 元，而 RW 合计为 0，无法分配"
-            )
+            what = f"住院部分 {format_fen(part)} 元，而 RW 合计为 0，无法分配"
+            mend = "请核对 drg.cases（哪些病例计入），或删去这个系列的 drg.inpatient_share"
+            raise AllocationError(f"{given.label}：{what}", [Fault(given.label, what, mend=mend)])
         own = share_out(part, rw, list(given.departments))
         return replace(given, drg_fen=own)
 

@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,6 +17,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from drg_engine.errors import Fault, PlanError
+from drg_engine.toml_faults import toml_fault
 from performance.formula_parse import parse_formula
 from performance.formula_tree import Field, Node, nodes_of
 from performance.plan_check import cross_faults
@@ -27,6 +28,8 @@ from performance.plan_model_drg import DrgKind
 from performance.table_list import KINDS
 
 __all__ = ["Plan", "check_plan", "describe_plan", "list_plans", "load_plan", "parse_plan"]
+
+_MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,9 @@ def load_plan(name_or_path: str | Path) -> Plan:
     if path.suffix != ".toml" and not path.exists():
         bundled = resources.files("performance") / "plans" / f"{name_or_path}.toml"
         if not bundled.is_file():
-            raise PlanError(f"没有名为 {name_or_path} 的分配方案")
+            mend = f"写文件名（.toml），或示例方案：{'、'.join(list_plans())}"
+            fault = Fault(str(name_or_path), "没有这个方案", mend=mend)
+            raise PlanError(f"没有名为 {name_or_path} 的分配方案", [fault])
         return parse_plan(bundled.read_bytes(), f"{name_or_path}.toml")
     try:
         return parse_plan(path.read_bytes(), path.name)
@@ -125,24 +130,30 @@ def load_plan(name_or_path: str | Path) -> Plan:
 
 def parse_plan(data: bytes, file: str = "plan.toml") -> Plan:
     """Check the bytes of a plan file (UTF-8 TOML).  Raises PlanError with every fault."""
+    if len(data) > _MOST_BYTES:
+        fault = Fault(file, "文件太大", found=f"{len(data):,} 字节", mend="这不像是分配方案")
+        raise PlanError(f"{file} 不是分配方案", [fault])
     try:
-        raw = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise PlanError(f"{file} 不是 UTF-8 编码", [Fault(file, "请另存为 UTF-8")]) from error
-    except tomllib.TOMLDecodeError as error:
-        mend = "中文名称作键时要加引号，如 [drg.shares.'外科']；文字值要加引号"
-        raise PlanError(f"{file} 不是合法的 TOML", [Fault(file, str(error), mend=mend)]) from error
+        mend = "在编辑器里另存为 UTF-8"
+        raise PlanError(f"{file} 不是 UTF-8 编码", [Fault(file, "编码不对", mend=mend)]) from error
+    except (ValueError, RecursionError) as error:
+        raise PlanError(f"{file} 不是合法的 TOML", [toml_fault(file, error, text)]) from error
     return check_plan(raw, file)
 
 
 def check_plan(raw: Mapping[str, Any], file: str = "plan.toml") -> Plan:
     """Check the keys of a plan, as its TOML file gives them.  Raises PlanError with every fault."""
+    twice = list(_doubled_kinds(raw, file))
     try:
         model = PlanModel.model_validate(_canonical_kinds(copy.deepcopy(dict(raw))))
     except ValidationError as error:
         faults = [validation_fault(file, dict(item)) for item in error.errors(include_url=False)]
+        faults = [*twice, *faults]
         raise PlanError(f"分配方案 {file} 有 {len(faults)} 处错误", faults) from error
-    faults = list(cross_faults(model, file))
+    faults = [*twice, *cross_faults(model, file)]
     if faults:
         raise PlanError(f"分配方案 {file} 有 {len(faults)} 处错误", faults)
     return Plan(model, _content_hash(model), file)
@@ -150,15 +161,37 @@ def check_plan(raw: Mapping[str, Any], file: str = "plan.toml") -> Plan:
 
 def _canonical_kinds(raw: dict[str, Any]) -> dict[str, Any]:
     """Chinese kinds of department (外科) under their canonical names."""
-    drg = _section(raw, "drg")
-    for table in (raw.get("department_amounts"), drg.get("shares"), drg.get("cmi_target")):
-        if isinstance(table, dict):
-            for name in [name for name in table if name in KINDS]:
-                table.setdefault(KINDS[name], table.pop(name))
+    for _, table in _kind_tables(raw):
+        for name in [name for name in table if name in KINDS]:
+            table.setdefault(KINDS[name], table.pop(name))
     return raw
 
 
-def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:
+def _kind_tables(raw: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Tables whose keys are kinds of department, and their own keys."""
+    drg = _section(raw, "drg")
+    for key, table in (
+        ("department_amounts", raw.get("department_amounts")),
+        ("drg.shares", drg.get("shares")),
+        ("drg.cmi_target", drg.get("cmi_target")),
+    ):
+        if isinstance(table, dict):
+            yield key, table
+
+
+def _doubled_kinds(raw: Mapping[str, Any], file: str) -> Iterator[Fault]:
+    """A kind of department under its Chinese name and its own: nobody knows which counts."""
+    tables = list(_kind_tables(raw))
+    for name, series in _section(raw, "series").items():
+        prices = _section(series, "prices") if isinstance(series, dict) else {}
+        tables.append((f"series.{name}.prices", prices))
+    for key, table in tables:
+        for kind in [kind for kind in table if kind in KINDS and KINDS[kind] in table]:
+            mend = f"{kind}就是 {KINDS[kind]}，只留一个"
+            yield Fault(file, "同一科室类型写了两次", column=f"{key}.{kind}", mend=mend)
+
+
+def _section(raw: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = raw.get(name)
     return found if isinstance(found, dict) else {}
 

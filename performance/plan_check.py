@@ -42,6 +42,7 @@ def cross_faults(model: PlanModel, file: str) -> Iterator[Fault]:
     if model.drg.kind == "kpi_only" and model.quality.kind in ("none", "ladder"):
         mend = "请把 quality.kind 改为 multiply、threshold、pool 或 formula"
         yield Fault(file, "指标进入质量得分，而方案不用质量得分", column="drg.kind", mend=mend)
+    yield from _idle_faults(model, file)
     yield from _funding_faults(model, file)
     yield from _share_faults(model, file)
     yield from _formula_faults(model, file)
@@ -61,6 +62,21 @@ def _pool_faults(model: PlanModel, file: str, name: str) -> Iterator[Fault]:
     if source != "income" and series.pool_share is not None:
         mend = "pool_share 只在 pool.source = income 时写"
         yield Fault(file, "奖金池不由收入计算", column=f"{key}.pool_share", mend=mend)
+
+
+def _idle_faults(model: PlanModel, file: str) -> Iterator[Fault]:
+    """Shares of a pool that is not there: they would do nothing."""
+    pools = [str(name) for name, series in model.series.items() if series.value == "budget"]
+    for name in model.drg.inpatient_share:
+        if name not in pools:
+            mend = "只写 value = budget 的系列：" + ("、".join(pools) or "本方案没有")
+            yield Fault(
+                file, "这个系列没有可分出住院部分的奖金池", column=f"drg.inpatient_share.{name}",
+                mend=mend,
+            )  # fmt: skip
+    if model.quality.kind == "pool" and not pools:
+        mend = "请改 quality.kind，或设 value = budget 的系列"
+        yield Fault(file, "没有系列有奖金池可分出质量奖金", column="quality.pool_share", mend=mend)
 
 
 def _mean_faults(model: PlanModel, file: str, name: str) -> Iterator[Fault]:

@@ -70,6 +70,8 @@ def flow_rows(plan: Plan) -> list[tuple[str, str, str, str]]:
     ]
 
 
+# Kinds of cost in a line of their box, of which the picture shows four rows at most.
+_A_LINE = 4
 _KINDS = {**{name: label for label, name in KINDS.items()}, "*": "其余"}
 _Drawn = Iterator[tuple[FlowBox, list[str]]]
 
@@ -136,11 +138,12 @@ def _steps(plan: Plan) -> _Drawn:
     if model.costs is not None:
         borne = [
             f"{'其余' if name == '*' else name} {share:.0%}"
-            for name, share in list(model.costs.borne.items())[:4]
+            for name, share in model.costs.borne.items()
             if share
         ]
+        lines = ["、".join(borne[at : at + _A_LINE]) for at in range(0, len(borne), _A_LINE)]
         yield (
-            FlowBox("borne", 1, "承担成本", ("、".join(borne), _funding(model.costs.funding))),
+            FlowBox("borne", 1, "承担成本", (*lines, _funding(model.costs.funding))),
             ["costs"],
         )
     yield FlowBox("pools", 1, "奖金池", tuple(_pools(plan))), ["money"]
@@ -165,7 +168,7 @@ def _drg(plan: Plan) -> Iterator[str]:
     drg = plan.model.drg
     if drg.kind == "surplus_share":
         basis = "医保盈亏" if drg.surplus == "insurance" else "成本盈亏"
-        for name, kind in list(drg.shares.items())[:4]:
+        for name, kind in drg.shares.items():
             part = f"{kind.k:g}" if kind.k is not None else f"盈 {kind.gain:g} 亏 {kind.loss:g}"
             yield f"{basis} × {part}（{_KINDS.get(name, name)}）"
     elif drg.kind == "rw_price":
@@ -330,7 +333,7 @@ def _results(plan: Plan) -> _Drawn:
     if plan.model.quality.deduction == "withhold":
         kept.append("质量扣减")
     if plan.model.points.unknown == "withhold":
-        kept.append("UNKNOWN 待查")
+        kept.append("未知待查")
     if kept:
         own = [f"series.{name}" for name in plan.series if plan.series_model(name).mean is None]
         yield FlowBox("kept", 4, "留存医院", ("、".join(kept),)), own

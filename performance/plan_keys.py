@@ -6,9 +6,10 @@ from itertools import pairwise
 from typing import Literal
 
 from performance.model_keys import SPEC, Section, Share, Yuan, fen, key
+from performance.steps import step_of
 
 __all__ = ["SPEC", "Section", "SeriesName", "Share", "Shares", "StepModel", "Yuan", "fen", "key",
-           "ordered_steps"]  # fmt: skip
+           "ordered_steps", "step_rate"]  # fmt: skip
 
 SeriesName = Literal["doctor", "technician", "nurse", "administration"]
 Shares = dict[SeriesName, Share]
@@ -39,3 +40,12 @@ def ordered_steps(steps: list[StepModel]) -> list[StepModel]:
         if before.upper > after.lower:
             raise ValueError(f"阶梯重叠：{after.lower:g} 至 {before.upper:g} 有两个系数")
     return steps
+
+
+def step_rate(ratio: float, steps: list[StepModel]) -> float | None:
+    """Rate of the step with lower <= ratio < upper; None where there is none."""
+    for step in steps:
+        above = step.lower is None or bool(step_of(ratio, [step.lower]))
+        if above and (step.upper is None or not step_of(ratio, [step.upper])):
+            return step.rate
+    return None

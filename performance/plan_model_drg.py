@@ -235,6 +235,14 @@ class QualityModel(Section):
         le=200,
         source=_QUALITY,
     )
+    max_score: float = key(
+        "质量得分最高多少；表中高于此数的停止并指出，100 与此数之间的列入异常",
+        unit="分",
+        default=120.0,
+        ge=1,
+        le=200,
+        source=_QUALITY,
+    )
     applies_to: Literal["points", "total"] = key(
         "乘在哪里：points 只乘点数；total 乘点数、DRG 与成本之和（ladder 由各级自己写明）",
         default="total",

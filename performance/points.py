@@ -316,7 +316,7 @@ def _uncovered(rows: pd.DataFrame) -> pd.DataFrame:
             "quantity_e4": summed["sum"],
             "amount_fen": np.int64(0),
             "first_row": np.int64(0),
-            "message": "角色份额表没有覆盖；执行点数归入 UNKNOWN 系列（行数为项目数）",
+            "message": "角色份额表没有覆盖；执行点数归入未知系列（行数为项目数）",
         }
     )
 

@@ -40,7 +40,7 @@ class PointsModel(Section):
         source=_SOURCE,
     )
     out_of_period: Literal["unknown", "count"] = key(
-        "计入日期不在本期的明细：unknown 归入 UNKNOWN；count 照常计算",
+        "计入日期不在本期的明细：unknown 归入未知，留存待查；count 照常计算",
         default="unknown",
         source=_SOURCE,
     )

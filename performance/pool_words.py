@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+import numpy as np
+
 from drg_engine.money import format_fen
 from performance.words import decimal_text, money_steps, number_text
 
@@ -32,7 +34,9 @@ def pool_words(row: dict[Hashable, object]) -> str:
     steps = [("点数部分", amount["points"])]
     steps += [(label, amount[name]) for name, label in _PARTS.items() if amount[name]]
     drg = str(row["drg_words"])
-    drg += f"，本系列 {format_fen(amount['drg'])}" if drg and amount["drg"] else ""
+    drg += _own_share(row, "drg", amount["drg"]) if drg and amount["drg"] else ""
+    cost = str(row["cost_words"])
+    cost += _own_share(row, "cost", -amount["cost"]) if cost and amount["cost"] else ""
     quality = str(row["quality_words"])
     if amount["quality"] and not quality:
         quality = f"质量 {number_text(text['quality_score'])} 分"
@@ -49,12 +53,21 @@ def pool_words(row: dict[Hashable, object]) -> str:
     pieces = (
         _first(row, text, amount["points"]),
         drg,
-        str(row["cost_words"]),
+        cost,
         quality,
         last,
         *kept,
     )
     return "；".join(piece for piece in pieces if piece)
+
+
+def _own_share(row: dict[Hashable, object], part: str, fen: int) -> str:
+    """What of a whole department's amount is this series': `，本系列 × 0.6 = 600.00`."""
+    share = float(str(row[f"{part}_share"]))
+    if share == 1:
+        return ""
+    times = "" if np.isnan(share) else f" × {number_text(share, 6)} ="
+    return f"，本系列{times} {format_fen(fen)}"
 
 
 def _first(row: dict[Hashable, object], text: dict[str, float], points_fen: int) -> str:

@@ -100,17 +100,23 @@ def point_value(
     for _ in range(len(slopes) + 1):
         slope, addend = float(slopes[stays].sum()), float(addends[stays].sum())
         if slope <= 0:
-            if abs(total - addend) >= 0.5:
+            if addend > total + 0.5:
+                raise ValueError(_too_much(addend))
+            if addend < total - 0.5:
                 raise ValueError("没有点数（或人员系数）可分，余下金额无处可去")
             return 0.0, stays
         value = (total - addend) / slope
         if value < 0:
-            raise ValueError(f"DRG 部分与成本之和 {format_fen(round(addend))} 已超过可分金额")
+            raise ValueError(_too_much(addend))
         falls = stays & (slopes * value + addends < 0)
         if not floor or not falls.any():
             return value, stays
         stays = stays & ~falls
     return value, stays
+
+
+def _too_much(addend: float) -> str:
+    return f"DRG 部分与成本之和 {format_fen(round(addend))} 已超过可分金额"
 
 
 def clip_to_total(raw: Floats, low: Floats, high: Floats, total: float) -> tuple[float, Floats]:
@@ -169,9 +175,9 @@ def share_series(
     result = stage if redistribute else stage + effect
     withheld = 0 if redistribute else -int(effect.sum())
     if withheld < 0 and stage_fen is not None:
-        raise AllocationError(
-            f"{given.label}：质量加分合计超出扣减 {format_fen(-withheld)} 元，请改用 redistribute"
-        )
+        what = f"质量加分合计超出扣减 {format_fen(-withheld)} 元"
+        mend = "请改 quality.deduction = redistribute，加分由同系列其他科室承担"
+        raise AllocationError(f"{given.label}：{what}", [Fault(given.label, what, mend=mend)])
     extra = _quality_pool(given, quality_pool_fen)
     result = result + extra
     factor, bounds = _bounds(given, result) if bounded else (1.0, np.zeros_like(result))
@@ -187,18 +193,19 @@ def _budget(
 ) -> tuple[Floats, Ints, Mask]:
     """Value (yuan, n), stage in fen, and the departments that stay above zero."""
     if total < 0:
-        raise AllocationError(
-            f"{given.label}：奖金池不足以支付预留和单项，差 {format_fen(-total)} 元"
-        )
+        what = f"奖金池不足以支付预留、单项和盘外扣减，差 {format_fen(-total)} 元"
+        mend = "请增加奖金池，或减少预留、单项"
+        raise AllocationError(f"{given.label}：{what}", [Fault(given.label, what, mend=mend)])
     slopes, addends = given.weights, given.net_fen.astype(np.float64)
     if redistribute:
         slopes, addends = slopes * given.on_points * given.on_total, addends * given.on_total
     try:
         value, stays = point_value(slopes, addends, float(total), floor=floor == "zero")
     except ValueError as error:
-        raise AllocationError(
-            f"{given.label}：{error}（可分 {format_fen(total)} 元，点数合计 {slopes.sum():.4f}）"
-        ) from error
+        found = f"可分 {format_fen(total)} 元，点数（人员系数）合计 {slopes.sum():.4f}"
+        mend = "请核对收费明细、角色份额、人员表、考勤、DRG 部分和成本，或改奖金池"
+        fault = Fault(given.label, str(error), found=found, mend=mend)
+        raise AllocationError(f"{given.label}：奖金池分不下去", [fault]) from error
     raw = slopes * value + addends
     if floor == "refuse":
         _refuse(given, raw)
@@ -244,9 +251,9 @@ def _quality_pool(given: SeriesInput, total: int) -> Ints:
     if not total:
         return np.zeros(len(given.weights), dtype=np.int64)
     if not given.pool_weights.sum() > 0:
-        raise AllocationError(
-            f"{given.label}：质量奖金池 {format_fen(total)} 元，而得分合计为 0，无法分配"
-        )
+        what = f"质量奖金池 {format_fen(total)} 元，而得分合计为 0，无法分配"
+        mend = "请核对质量得分表，或改 quality.pool_by、quality.pool_share"
+        raise AllocationError(f"{given.label}：{what}", [Fault(given.label, what, mend=mend)])
     return share_out(total, given.pool_weights, list(given.departments))
 
 
@@ -257,7 +264,9 @@ def _bounds(given: SeriesInput, result: Ints) -> tuple[float, Ints]:
             result.astype(np.float64), given.low_fen, given.high_fen, float(total)
         )
     except ValueError as error:
-        raise AllocationError(f"{given.label}：{error}") from error
+        mend = "请改 bounds.floor、bounds.cap，或核对历史绩效表和奖金池"
+        fault = Fault(given.label, str(error), mend=mend)
+        raise AllocationError(f"{given.label}：保底封顶不能满足", [fault]) from error
     return factor, share_out(total, clipped, list(given.departments)) - result
 
 
@@ -265,7 +274,10 @@ def _refuse(given: SeriesInput, raw: Floats) -> None:
     bad = np.flatnonzero(raw < -0.5)
     faults = [
         Fault(
-            given.label, "科室应得为负", found=f"{given.departments[i]} {format_fen(round(raw[i]))}"
+            given.label,
+            "科室应得为负",
+            found=f"{given.departments[i]} {format_fen(round(raw[i]))}",
+            mend="请核对该科室的成本和 DRG 部分，或改 pool.floor = zero",
         )
         for i in bad
     ]

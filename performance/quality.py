@@ -10,9 +10,9 @@ import numpy.typing as npt
 from drg_engine.errors import AllocationError, Fault
 from performance.facts import Facts
 from performance.formula_columns import quality_columns
-from performance.formula_eval import evaluate
+from performance.formula_eval import evaluate, formula_of
 from performance.plan import Plan
-from performance.plan_keys import StepModel
+from performance.plan_keys import StepModel, step_rate
 from performance.plan_model_drg import LadderModel
 from performance.words import number_text
 
@@ -57,11 +57,10 @@ def ladder_rate(actual: float, reference: float, steps: list[StepModel]) -> tupl
         return 1.0, "参照值为 0，不变"
     ratio = actual / reference
     text = f"{number_text(actual, 4)} ÷ {number_text(reference, 4)} = {number_text(ratio, 6)}"
-    for step in steps:
-        above = step.lower is None or ratio >= step.lower
-        if above and (step.upper is None or ratio < step.upper):
-            return step.rate, f"{text}，系数 {number_text(step.rate)}"
-    return 1.0, f"{text}，无级可入，不变"
+    rate = step_rate(ratio, steps)
+    if rate is None:
+        return 1.0, f"{text}，无级可入，不变"
+    return rate, f"{text}，系数 {number_text(rate)}"
 
 
 def kpi_scores(plan: Plan, facts: Facts) -> tuple[Floats, list[str]]:
@@ -119,17 +118,24 @@ def quality_of(plan: Plan, facts: Facts) -> Quality:
         return _by_ladders(plan, facts, score, words)
     missing = np.flatnonzero(np.isnan(score))
     if len(missing) and chosen.missing == "refuse":
-        faults = [Fault("quality", "科室没有质量得分", found=facts.departments[i]) for i in missing]
+        mend = "请补质量得分表，或改 quality.missing = full"
+        faults = [
+            Fault("quality", "科室没有质量得分", found=facts.departments[i], mend=mend)
+            for i in missing
+        ]
         raise AllocationError("质量得分不全，方案要求停止", faults)
     known = np.where(np.isnan(score), 100.0, score)
     if chosen.kind == "pool":
         return Quality(score, one, one, words, missing)
     if chosen.kind == "formula":
         tree, text = plan.formula(chosen.formula or "", "quality")
-        factor = evaluate(tree, quality_columns(facts, known), facts.departments, text)
+        with formula_of(plan.file, "quality.formula"):
+            factor = evaluate(tree, quality_columns(facts, known), facts.departments, text)
         if (factor < 0).any():
             bad = "、".join(facts.departments[i] for i in np.flatnonzero(factor < 0))
-            raise AllocationError(f"质量公式的结果为负：{bad}")
+            mend = "请写作 最大（公式，0）"
+            fault = Fault(plan.file, "结果为负", None, "quality.formula", bad, mend)
+            raise AllocationError("质量公式的结果为负", [fault])
     else:
         factor = np.array([quality_factor(float(x), chosen.kind, chosen.threshold) for x in known])
     if chosen.applies_to == "points":

@@ -65,8 +65,8 @@ def operation_points(
     told = [
         ("手术项目未知", frame["item_code"], inside & (item < 0), "没有有效的点数版本；没有计点"),
         ("手术角色未知", frame["role"], role < 0, "方案没有这个角色的系数；没有计点"),
-        ("手术人员未知", frame["staff_id"], person < 0, "人员不在人员表；点数归入 UNKNOWN"),
-        ("手术科室未知", frame["department"], unit < 0, "科室不在科室表；点数归入 UNKNOWN"),
+        ("手术人员未知", frame["staff_id"], person < 0, "人员不在人员表；点数归入未知，留存待查"),
+        ("手术科室未知", frame["department"], unit < 0, "科室不在科室表；点数归入未知，留存待查"),
         ("手术日期不在本期", frame["date"], ~inside, "没有计点"),
         ("职称没有系数", frame["staff_id"], (title < 0) & (person >= 0), "职称系数按 1 计"),
     ]

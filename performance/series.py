@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from performance.core import Core
+from performance.drg_part import series_shares
 from performance.facts import Facts
 from performance.formula_columns import department_columns
 from performance.formula_show import show_formula
@@ -25,6 +26,14 @@ __all__ = ["department_pools", "head_funds", "series_totals"]
 Ints = npt.NDArray[np.int64]
 
 _LOST = "未知科室（留存待查）"
+_FOR_WORDS = (
+    "drg_words",
+    "cost_words",
+    "quality_words",
+    "formula_words",
+    "drg_share",
+    "cost_share",
+)
 
 
 def department_pools(plan: Plan, facts: Facts, core: Core, names: list[str]) -> pd.DataFrame:
@@ -97,25 +106,36 @@ def _series(
             "staff_fen": np.where(lost, 0, result.pool_fen - fund - borne),
         }
     )
-    frame["drg_words"] = _drg_words(core, one, words)
+    frame["drg_words"] = _drg_words(core, one, words, mine(facts.drg.rw, 0.0))
     frame["cost_words"] = np.where(frame["cost_fen"] != 0, words(core.cost_words), "")
     frame["quality_words"] = words(core.quality.words)
     frame["formula_words"] = words(_formula_words(plan, facts, core, s))
+    shares = series_shares(plan, facts, core.staff_weight > 0)
+    frame["cost_share"] = np.append(shares[s], np.nan)[rows]
+    split = plan.model.drg.kind == "split_pools"
+    frame["drg_share"] = np.nan if split else frame["cost_share"]
     told = [pool_words(row) for row in frame.to_dict("records")]
     if one.mean is not None:
         told = [f"按均值 {number_text(one.mean)} 元发放，个人合计"] * len(frame)
-    kept = frame.drop(columns=["drg_words", "cost_words", "quality_words", "formula_words"])
-    return kept.assign(words=told)
+    return frame.drop(columns=list(_FOR_WORDS)).assign(words=told)
 
 
 def _drg_words(
-    core: Core, one: SeriesCore, words: Callable[[list[str]], npt.NDArray[np.object_]]
+    core: Core,
+    one: SeriesCore,
+    words: Callable[[list[str]], npt.NDArray[np.object_]],
+    rw: npt.NDArray[np.generic],
 ) -> npt.NDArray[np.object_]:
     told = words(core.drg.words)
     given = one.given
+    whole = number_text(float(given.drg_fen.sum()) / 100.0, 2)
+    weights = rw.astype(np.float64)
+    divided = [
+        f"住院部分 {whole} × RW {number_text(own, 4)} ÷ {number_text(float(weights.sum()), 4)}"
+        for own in weights.tolist()
+    ]
     inpatient = (given.drg_fen != 0) & (told == "")
-    whole = float(given.drg_fen.sum()) / 100.0
-    return np.where(inpatient, f"住院部分 {number_text(whole, 2)} 按 RW 分", told)
+    return np.where(inpatient, np.array(divided, dtype=object), told)
 
 
 def _formula_words(plan: Plan, facts: Facts, core: Core, s: int) -> list[str]:

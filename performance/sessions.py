@@ -3,6 +3,11 @@
 What a session does to a line is one of a plan's *modifiers*: a factor on the item's points, the
 base of its endoscopy family taken off, or factors on its technical and professional parts.  A
 line's quantity may be cut over several modifiers; its parts sum to it, so nothing is lost.
+
+One procedure has one place in the order of value, whoever stands at the table: the lines of an
+assistant, and of the second of two surgeons, are that person's own sequence, so that the assistant
+of a single procedure has 16 % of it and each of two surgeons 62.5 %.  A bilateral procedure stands
+in the order by what it is worth, 150 %.
 """
 
 from __future__ import annotations
@@ -40,6 +45,7 @@ class Modifier:
 PLAIN_MODIFIER = Modifier()
 
 _MARKS = ("bilateral", "assistant", "two_surgeons")
+_BILATERAL, _ASSISTANT, _TWO = (number for number, _ in enumerate(_MARKS, 1))
 _KINDS = ("procedure", "endoscopy", "imaging")
 
 
@@ -157,13 +163,16 @@ def modified(rows: SessionRows, sessions: Sessions, items: pd.DataFrame) -> tupl
         values = items["points_e4"].to_numpy(dtype=np.int64)
         steps = len(model.steps)
         lines = np.flatnonzero(chosen == 0)
-        parts = _steps(rows, lines, np.zeros(len(lines), dtype=np.int64), values, steps)
+        twice = e4(model.bilateral)
+        none = np.zeros(len(lines), dtype=np.int64)
+        parts = _steps(rows, lines, none, values, steps, twice)
         found.append(_spread(lines, parts, sessions.place("procedure", steps)[rows.mark[lines]]))
         lines = np.flatnonzero(chosen == 1)
-        parts = _steps(rows, lines, family[rows.item[lines]].astype(np.int64), values, 2)
+        families = family[rows.item[lines]].astype(np.int64)
+        parts = _steps(rows, lines, families, values, 2, twice)
         found.append(_spread(lines, parts, sessions.place("endoscopy", 2)[rows.mark[lines]]))
         lines = np.flatnonzero(chosen == 2)
-        parts = _images(rows, lines, items)
+        parts = _images(rows, lines, items, twice)
         found.append(_spread(lines, parts, sessions.place("imaging", 4)[rows.mark[lines]]))
     places, modifiers, quantities = (np.concatenate([one[i] for one in found]) for i in range(3))
     return places, modifiers, quantities
@@ -177,15 +186,29 @@ def _marked(rows: SessionRows, sessions: Sessions, lines: Ints) -> tuple[Ints, I
     return lines, first[rows.mark[lines]], rows.quantity_e4[lines]
 
 
-def _steps(rows: SessionRows, lines: Ints, group: Ints, values: Ints, steps: int) -> Ints:
+def _own(rows: SessionRows, lines: Ints) -> Ints:
+    """Number of the person whose sequence a line is in; 0 for the first surgeon's."""
+    mark, executor = rows.mark[lines], rows.executor[lines]
+    own = np.where(mark == _ASSISTANT, executor + 2, 0)
+    two = np.flatnonzero(mark == _TWO)
+    if len(two):
+        keys = ["case", "day", "execution", "item"]
+        frame = pd.DataFrame({key: getattr(rows, key)[lines[two]] for key in keys})
+        first = frame.assign(one=executor[two]).groupby(keys)["one"].transform("min").to_numpy()
+        own[two] = np.where(executor[two] == first, 0, executor[two] + 2)
+    return own.astype(np.int64)
+
+
+def _steps(
+    rows: SessionRows, lines: Ints, group: Ints, values: Ints, steps: int, bilateral_e4: int
+) -> Ints:
     """Quantities of lines over the steps of their sessions, int64 (n, steps)."""
     item, quantity = rows.item[lines], rows.quantity_e4[lines]
     keys = (rows.executor, rows.doctor, rows.order, rows.day_class)
     inner: Sequence[Ints] = [key[lines] for key in keys]
-    session = [group, rows.execution[lines], rows.day[lines], rows.case[lines]]
-    order = np.lexsort(
-        [-quantity, *inner, quantity <= 0, rows.mark[lines], item, -values[item], *session]
-    )
+    session = [_own(rows, lines), group, rows.execution[lines], rows.day[lines], rows.case[lines]]
+    worth = values[item] * np.where(rows.mark[lines] == _BILATERAL, bilateral_e4, 10_000)
+    order = np.lexsort([-quantity, *inner, quantity <= 0, rows.mark[lines], item, -worth, *session])
     starts = np.zeros(len(lines), dtype=np.int64)
     for key in session:
         starts[1:] |= key[order][1:] != key[order][:-1]
@@ -197,13 +220,13 @@ def _steps(rows: SessionRows, lines: Ints, group: Ints, values: Ints, steps: int
     return parts
 
 
-def _images(rows: SessionRows, lines: Ints, items: pd.DataFrame) -> Ints:
+def _images(rows: SessionRows, lines: Ints, items: pd.DataFrame, bilateral_e4: int) -> Ints:
     """Quantities of images over technical reduced + 2 x professional reduced, int64 (n, 4)."""
     none = np.zeros(len(lines), dtype=np.int64)
     firsts = []
     for name in ("technical_e4", "professional_e4"):
         values = items[name].to_numpy(dtype=np.int64)
-        firsts.append(_steps(rows, lines, none, values, 2)[:, 0])
+        firsts.append(_steps(rows, lines, none, values, 2, bilateral_e4)[:, 0])
     quantity = rows.quantity_e4[lines]
     sign = np.where(quantity < 0, -1, 1)
     technical, professional = (np.abs(first) for first in firsts)

@@ -13,7 +13,7 @@ from drg_engine.money import format_fen, to_fen
 from performance.cutting import cut_groups, cut_pool
 from performance.facts import Facts, Posts
 from performance.formula_columns import staff_columns
-from performance.formula_eval import evaluate
+from performance.formula_eval import evaluate, formula_of
 from performance.plan import Plan
 from performance.plan_keys import fen
 from performance.plan_model_staff import FixedModel, MeanModel, SubPoolModel
@@ -26,6 +26,7 @@ __all__ = [
     "mean_pay",
     "pay_staff",
     "staff_weights",
+    "uses_attendance",
 ]
 
 Ints = npt.NDArray[np.int64]
@@ -83,9 +84,12 @@ def staff_weights(plan: Plan, posts: Posts) -> Weights:
     no_score = np.isnan(posts.score) & (posts.series >= 0)
     if _uses_score(plan) and chosen.missing_score == "refuse":
         faults += [
-            Fault("staff_scores", "没有个人得分", found=posts.ids[posts.person[i]])
+            Fault(
+                "staff_scores", "没有个人得分", found=posts.ids[posts.person[i]],
+                mend="请补个人考核表，或改 staff.missing_score = full",
+            )
             for i in np.flatnonzero(no_score)
-        ]
+        ]  # fmt: skip
     if faults:
         raise AllocationError("考勤或个人得分不合方案要求", faults)
     full = chosen.missing_attendance == "full"
@@ -99,7 +103,7 @@ def staff_weights(plan: Plan, posts: Posts) -> Weights:
     coefficient = _combined(chosen.coefficients, chosen.combine, posts, filled)
     factor = _attended(chosen.attendance, filled)
     absent = np.flatnonzero(missing & (chosen.attendance != "ignore"))
-    weight = coefficient * factor * posts.share
+    weight = np.maximum(coefficient * factor * posts.share, 0.0)  # points may be all refunds
     return Weights(coefficient, factor, weight, ratio, days, score, absent)
 
 
@@ -142,7 +146,7 @@ def _combined(names: Sequence[str], combine: str, posts: Posts, weights: Weights
     return np.asarray(stacked.prod(axis=0) if combine == "product" else stacked.sum(axis=0))
 
 
-def _uses_attendance(plan: Plan) -> bool:
+def uses_attendance(plan: Plan) -> bool:
     """Whether anyone's pay depends on attendance."""
     chosen = plan.model.staff
     pools = chosen.sub_pools
@@ -163,12 +167,22 @@ def _attendance_faults(
     plan: Plan, posts: Posts, missing: npt.NDArray[np.bool_], above: npt.NDArray[np.bool_]
 ) -> list[Fault]:
     chosen = plan.model.staff
-    if not _uses_attendance(plan):
+    if not uses_attendance(plan):
         return []
     faults = []
     for bad, refused, message, mend in (
-        (missing, chosen.missing_attendance == "refuse", "没有考勤", "请补考勤"),
-        (above, chosen.above_full == "refuse", "实际出勤多于应出勤", "请改正，或在方案中允许"),
+        (
+            missing,
+            chosen.missing_attendance == "refuse",
+            "没有考勤",
+            "请补考勤，或改 staff.missing_attendance",
+        ),
+        (
+            above,
+            chosen.above_full == "refuse",
+            "实际出勤多于应出勤",
+            "请改正天数，或改方案的 staff.above_full",
+        ),
     ):
         names = sorted({posts.ids[posts.person[i]] for i in np.flatnonzero(bad)}) if refused else []
         faults += [Fault("attendance", message, found=name, mend=mend) for name in names]
@@ -186,7 +200,8 @@ class _Rest:
         self.group = np.where(known, posts.series * self.n + posts.department, -1)
         self.left = money.ravel().copy()
         self.rank = posts.person
-        self.present = (weights.weight > 0) & known
+        # Whose coefficient is 0 (no points, no score) is at work all the same.
+        self.present = (weights.attendance > 0) & (posts.share > 0) & known
         self.average = np.zeros(posts.m, dtype=np.int64)
         self.performance = np.zeros(posts.m, dtype=np.int64)
         self.fund = np.zeros(self.left.shape, dtype=np.int64)
@@ -253,6 +268,7 @@ def _fixed(rest: _Rest, entry: FixedModel) -> None:
                 _place(rest, int(g)), "余额不足以支付固定份额",
                 found=f"{entry.name} {format_fen(int(whole[g]))} 元，余 "
                 f"{format_fen(int(rest.left[g]))} 元",
+                mend="请减少 staff.fixed 的金额，或用 titles 限定人员",
             )
             for g in short
         ]  # fmt: skip
@@ -285,16 +301,23 @@ def _pool_weights(rest: _Rest, pool: SubPoolModel) -> Floats:
     if pool.formula:
         tree, text = plan.formula(pool.formula, "staff")
         names = [posts.ids[p] for p in posts.person]
-        values = evaluate(tree, staff_columns(posts, filled.ratio, filled.score), names, text)
+        key = f"staff.sub_pools {pool.name}"
+        due = np.where(np.isnan(posts.days_due), _full_days(posts.days_due), posts.days_due)
+        columns = staff_columns(posts, filled.ratio, (filled.days, due), filled.score)
+        with formula_of(plan.file, key):
+            values = evaluate(tree, columns, names, text)
         if (values < 0).any():
             bad = "、".join(names[i] for i in np.flatnonzero(values < 0)[:8])
-            raise AllocationError(f"分池“{pool.name}”的个人点数为负：{bad}")
+            mend = "请核对退费，或写作 最大（公式，0）"
+            fault = Fault(plan.file, "公式的结果为负", None, key, bad, mend)
+            raise AllocationError(f"分池“{pool.name}”的个人点数为负", [fault])
         return np.where(rest.present, values * posts.share, 0.0)
     if pool.coefficients is None and pool.combine is None and pool.attendance is None:
         return filled.weight
     names_of = chosen.coefficients if pool.coefficients is None else pool.coefficients
     own = _combined(list(names_of), pool.combine or chosen.combine, posts, filled)
-    return own * _attended(pool.attendance or chosen.attendance, filled) * posts.share
+    weight = own * _attended(pool.attendance or chosen.attendance, filled) * posts.share
+    return np.maximum(weight, 0.0)
 
 
 def _place(rest: _Rest, group: int) -> str:
@@ -343,7 +366,15 @@ def mean_pay(
         count = float((weights.ratio * posts.share)[group].sum())
     if not count > 0:
         raise AllocationError(
-            "均值所指的人群没有人", [Fault(plan.file, "无人可取均值", column="series.*.mean")]
+            "均值所指的人群没有人",
+            [
+                Fault(
+                    plan.file,
+                    "无人可取均值",
+                    column="series.*.mean",
+                    mend="请核对 of_series、of_kinds 与科室表、人员表、考勤表",
+                )
+            ],
         )
     mean = float(paid[group].sum()) / 100.0 / count
     factor = weights.coefficient * chosen.share * posts.share

@@ -225,7 +225,11 @@ def _check_items(file: str, frame: pd.DataFrame) -> list[Fault]:
     faults = _check_intervals(file, frame, ["item_code"], "同一项目")
     rvu = frame[["work_e4", "practice_e4", "malpractice_e4"]]
     nothing = (frame["points_e4"] == BLANK) & (rvu == BLANK).all(axis=1)
-    faults += _item_faults(file, frame[nothing], "点数", "不能为空", "请填写点数或三项 RVU")
+    if len(frame) > 1 and nothing.all():
+        mend = "请加上“点数”列（单价不是点数），或三项 RVU"
+        faults.append(Fault(file, "没有一个项目有点数", column="点数", mend=mend))
+    else:
+        faults += _item_faults(file, frame[nothing], "点数", "不能为空", "请填写点数或三项 RVU")
     own = (frame[[f"points_{role}_e4" for role in ROLES]] != BLANK).any(axis=1)
     lone = frame["session"].isin(["endoscopy", "imaging"]) & own
     faults += _item_faults(

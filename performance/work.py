@@ -13,6 +13,7 @@ from performance.dated import Segments
 from performance.inputs import Inputs, period_days
 from performance.line_sums import aggregate
 from performance.measures import valued_items
+from performance.month_checks import check_lines
 from performance.personal import PersonalPoints, personal_table
 from performance.plan import Plan
 from performance.plan_model import PlanModel
@@ -59,6 +60,7 @@ def work_points(plan: Plan, inputs: Inputs) -> Work:
     keep = model.points.personal == "keep"
     personal = PersonalPoints(ground, rules) if keep else None
     cells = aggregate(inputs.lines, ground, personal)
+    check_lines(plan, inputs, cells)
     points = points_of(cells, ground.items, ground.departments, rules)
     more, persons = [], [] if personal is None else [personal.frame()]
     if model.roles is not None:

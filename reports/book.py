@@ -7,7 +7,7 @@ masked ids, the same bytes for the same report.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from drg_engine.workbook_bytes import save_same_bytes
 from reports import page
 from reports.charts import ChartData
-from reports.layout import Column, Layout, Sheet
+from reports.layout import Column, Layout, Sheet, Table
 from reports.page import TABLE_ROW
 from reports.style import Painter, Style
 from reports.summary import write_findings, write_tiles
@@ -46,6 +46,7 @@ class Book:
     compare with, each with its name.  findings: sentences of the first sheet.  words: what stands
     for ``{key}`` in the layout's notes.
     stamp: the moment written into the file, made from the report and not from the clock.
+    untotalled: sources of tables that get no total row.
     """
 
     hospital: str
@@ -55,6 +56,7 @@ class Book:
     figures: Sequence[tuple[str, Mapping[str, Any]]] = ()
     findings: Sequence[str] = field(default_factory=tuple)
     words: Mapping[str, str] = field(default_factory=dict)
+    untotalled: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,11 @@ class _Writer:
     def _table(self, source: str) -> pd.DataFrame:
         return self.tables.get(source, pd.DataFrame())
 
+    def _plain(self, table: Table) -> Table:
+        if table.source not in self.book.untotalled:
+            return table
+        return replace(table, columns=tuple(replace(one, total="") for one in table.columns))
+
     def _title(self, sheet: Worksheet, title: str, note: str) -> None:
         words = {"masking": "" if self.show_ids else _MASKED, **self.book.words}
         told = note
@@ -169,7 +176,8 @@ class _Writer:
         row = TABLE_ROW
         if entry.chart in self.charts:
             row = self.charts[entry.chart](self._canvas(sheet), row)
-        areas = write_tables(sheet, row, entry.tables, self.tables, self.layout, painter)
+        listed = [self._plain(table) for table in entry.tables]
+        areas = write_tables(sheet, row, listed, self.tables, self.layout, painter)
         only = areas[0] if len(areas) == 1 else None
         page.freeze(sheet, entry.freeze, only)
         repeat = only.head if only else None

@@ -49,16 +49,20 @@ class ChartData:
     def block(
         self, title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> tuple[int, int]:
-        """Write a block; returns the row of its headings and its last row."""
+        """Write a block; returns the row of its headings and its last row.
+
+        Whole numbers (``int``) are counts and shown without decimals.
+        """
         look = self.painter.look
         put(self.sheet, self.row, 1, title, look(bold=True, ink="primary"))
         head = self.row + 1
         for index, heading in enumerate(headings, start=1):
             put(self.sheet, head, index, heading, look(bold=True, fill="total", align="center"))
-        text, number = look(), look("decimal4")
+        text, number, count = look(), look("decimal4"), look("int")
         for offset, row in enumerate(rows, start=1):
             for index, value in enumerate(row, start=1):
-                shown = text if isinstance(value, str) else number
+                whole = count if isinstance(value, int) else number
+                shown = text if isinstance(value, str) else whole
                 put(self.sheet, head + offset, index, value, shown)
         last = head + len(rows)
         self.row = last + 2

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from drg_engine.decomposition import by_drg, by_unit, causes_of
+from drg_engine.desk_edition import UNCOMPARED
 from drg_engine.desk_frame import DeskMonth
 from drg_engine.desk_tables import Desk, per_case_fen
 from drg_engine.money import format_fen
@@ -32,6 +33,13 @@ DESK_LAYOUT = Path(__file__).with_name("desk.toml")
 _CHART_ROWS = 18
 _BIG_ROWS = 26
 _SHOWN = 14
+_CHARTED = 3
+_NOTHING = "没有可参照的期间。"
+_WITHIN = "全院与自己相比没有增减（只剩尾差），故只列各科室，不列全院的因何增减。"
+_CAUSES = ("causes", "causes_departments", "causes_drgs")
+_REFERRED = frozenset(
+    ("reference_charges", "over_reference", "reference_days", "cost_index", "time_index")
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +49,8 @@ class DeskReport:
     period: in words.  causes: drg_engine.decomposition.decompose by department and DRG (empty where
     there is nothing to compare with); against: what with, in words.  names: code to name for
     department, doctor, drg and insurance.  made_from: section, name, content.
-    months: as they were read, for the path of a case.
+    months: as they were read, for the path of a case.  within: what it is compared with is the
+    hospital itself, so that the departments' changes come to nothing but roundings.
     """
 
     hospital: str
@@ -53,6 +62,24 @@ class DeskReport:
     names: Mapping[str, Mapping[str, str]]
     made_from: pd.DataFrame
     months: Sequence[DeskMonth] = field(default_factory=tuple)
+    within: bool = False
+
+    @property
+    def against_words(self) -> str:
+        """What it is compared with as a sentence of the sheets' notes."""
+        if self.causes.empty:
+            return f"{UNCOMPARED}。" if self.uncompared else _NOTHING
+        return f"参照：{self.against}。{_WITHIN if self.within else ''}"
+
+    @property
+    def uncompared(self) -> bool:
+        """Whether it is a department's edition that has nothing it may be compared with."""
+        return self.causes.empty and self.desk.reference.source == UNCOMPARED
+
+    @property
+    def aside(self) -> frozenset[str]:
+        """Columns that say nothing, as there are no means to compare with."""
+        return _REFERRED if self.desk.reference.table.empty else frozenset()
 
 
 def write_desk_workbook(report: DeskReport, path: Path, *, show_ids: bool = False) -> None:
@@ -70,9 +97,9 @@ def write_desk_workbook(report: DeskReport, path: Path, *, show_ids: bool = Fals
         desk_book_tables(report, layout),
         figures,
         _findings(report),
-        {"against": f"参照：{report.against}。" if report.against else "没有可参照的期间。",
-         "reference": report.desk.reference.source},
-    )  # fmt: skip
+        {"against": report.against_words, "reference": report.desk.reference.source},
+        frozenset(_CAUSES) if report.within else frozenset(),
+    )
     charts = {
         "summary": partial(_summary_charts, report),
         "departments": partial(_department_chart, report),
@@ -104,12 +131,16 @@ def desk_book_tables(report: DeskReport, layout: Layout) -> dict[str, pd.DataFra
     if not causes.empty:
         departments = by_unit(report.causes).rename(columns={"unit": "department"})
         tables["causes_departments"] = departments
-        tables["causes_drgs"] = by_drg(report.causes)
-    for name in ("causes", "causes_departments", "causes_drgs"):
+        drgs = by_drg(report.causes)
+        tables["causes_drgs"] = drgs.iloc[:0] if report.within else drgs
+    for name in _CAUSES:
         table = _named(tables[name], report.names)
         if not table.empty:
             table = table.sort_values("change_fen", kind="stable", ignore_index=True)
         tables[name] = table
+    if report.aside:
+        kept = report.aside
+        tables = {n: t.drop(columns=[c for c in t.columns if c in kept]) for n, t in tables.items()}
     return tables | {"made_from": report.made_from}
 
 
@@ -145,19 +176,28 @@ def _findings(report: DeskReport) -> list[str]:
         for table, key, title in (("departments", "department", "科室"), ("drgs", "drg", "病组"))
         if (text := _extremes(tables[table], key, title, names.get(key, {})))
     ]
-    if not report.causes.empty:
-        sums = report.causes[causes_of(report.causes)].sum()
-        layout = Layout.load(DESK_LAYOUT, Style.load())
-        titles = dict(cause_titles(layout, report.causes))
-        order = sums.abs().sort_values(ascending=False, kind="stable").index[:3]
-        parts = "，".join(
-            f"{titles[name]} {'+' if sums[name] > 0 else ''}{format_fen(int(sums[name]))}"
-            for name in order
-            if sums[name]
-        )
-        change = int(report.causes["change_fen"].sum())
-        said.append(f"对{report.against}，盈亏增减 {format_fen(change)} 元：{parts} 元。")
-    return said
+    return said + _told_change(report)
+
+
+def _told_change(report: DeskReport) -> list[str]:
+    """What the change is made of; of the department that loses most where the hospital has none."""
+    if report.causes.empty:
+        return [f"{UNCOMPARED}。"] if report.uncompared else []
+    name, causes = _told_causes(report)
+    sums = causes[causes_of(causes)].sum()
+    layout = Layout.load(DESK_LAYOUT, Style.load())
+    titles = dict(cause_titles(layout, causes))
+    order = sums.abs().sort_values(ascending=False, kind="stable").index[:3]
+    parts = "，".join(
+        f"{titles[cause]} {'+' if sums[cause] > 0 else ''}{format_fen(int(sums[cause]))}"
+        for cause in order
+        if sums[cause]
+    )
+    change = format_fen(int(causes["change_fen"].sum()))
+    told = f"对{report.against}，{name}盈亏增减 {change} 元" + (
+        f"：{parts} 元。" if parts else "。"
+    )
+    return [told + (_WITHIN if report.within else "")]
 
 
 def _extremes(table: pd.DataFrame, key: str, title: str, names: Mapping[str, str]) -> str:
@@ -201,18 +241,21 @@ def _summary_charts(report: DeskReport, canvas: Canvas, top: int) -> int:
 
 
 def _told_causes(report: DeskReport) -> tuple[str, pd.DataFrame]:
-    """Whose causes the first sheet shows, by name ('' the hospital).
+    """Whose causes the first sheet shows, by name ('' all cases).
 
-    Where nothing of the hospital changed, as against itself, it is the department that fell behind
-    most.
+    Against the hospital itself it is the department that loses most.
     """
     causes = report.causes
-    if causes.empty or int(causes["change_fen"].abs().sum()) == 0:
+    if causes.empty or not report.within:
         return "", causes
-    if abs(int(causes["change_fen"].sum())) > len(causes):
-        return "", causes
-    worst = str(by_unit(causes).set_index("unit")["change_fen"].idxmin())
+    worst = _losing(causes)[0]
     return report.names.get("department", {}).get(worst, worst), causes[causes["unit"] == worst]
+
+
+def _losing(causes: pd.DataFrame) -> list[str]:
+    """Departments from the largest loss on; who has none comes last."""
+    units = by_unit(causes).sort_values("surplus_fen", kind="stable")["unit"]
+    return [str(unit) for unit in units if unit] or [str(unit) for unit in units]
 
 
 def _steps(report: DeskReport, layout: Layout, causes: pd.DataFrame) -> list[Step]:
@@ -276,15 +319,18 @@ def _drg_charts(report: DeskReport, canvas: Canvas, top: int) -> int:
 
 
 def _cause_chart(report: DeskReport, canvas: Canvas, top: int) -> int:
-    """The hospital's waterfall, then those of the departments that changed most."""
+    """The hospital's waterfall, then those of the departments with the largest losses.
+
+    The hospital has none against itself, and a department alone only its own.
+    """
     causes, row = report.causes, top
     if causes.empty:
         return row
-    sizes = by_unit(causes).set_index("unit")["change_fen"].abs()
-    largest = [u for u in sizes.sort_values(ascending=False, kind="stable").index if u][:3]
-    shown = [("全院", causes)]
     names = report.names.get("department", {})
-    shown += [(names.get(unit, unit), causes[causes["unit"] == unit]) for unit in largest]
+    losing = _losing(causes)[:_CHARTED]
+    alone = causes["unit"].nunique() == 1
+    shown = [] if report.within or alone else [("全院", causes)]
+    shown += [(names.get(unit, unit), causes[causes["unit"] == unit]) for unit in losing]
     for place, (name, part) in enumerate(shown):
         steps = _steps(report, canvas.layout, part)
         chart = waterfall(canvas.data, f"{name}：盈亏因何增减", steps)

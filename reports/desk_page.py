@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from drg_engine.desk_reference import Reference
+from drg_engine.desk_edition import own_cut, own_means, own_names
 from drg_engine.desk_tables import LEVELS, desk_tables
 from drg_engine.errors import Fault, InputError
 from drg_engine.files import written_aside
@@ -83,17 +83,17 @@ def desk_page_data(
 ) -> dict[str, Any]:
     """What the page's script gets: columns of cases, tables, charts.
 
-    A report of one department alone is called by its name.
+    A report of one department alone is called by its name; where no case has a department, it is
+    the hospital's.
     """
     desk = report.desk
     departments = sorted(set(desk.frame["department"].astype(str)))
-    department = departments[0] if len(departments) == 1 else None
+    department = departments[0] if len(departments) == 1 and departments[0] else None
     shown = desk.frame["case_id"] if show_ids else masked_ids(desk.frame["case_id"])
     ids = shown.astype(object).where(shown.notna(), "").astype(str).tolist()
     whole = "全院" if department is None else _name(report, department)
     title = layout.summary.title if department is None else f"{whole}{layout.summary.title}"
-    against = f"参照：{report.against}。" if report.against else ""
-    words = {"against": against, "reference": desk.reference.source, "masking": ""}
+    words = {"against": report.against_words, "reference": desk.reference.source, "masking": ""}
     months = sorted(set(desk.frame["period"].astype(str)))
     own = whole if department is None else _OWN
     return {
@@ -104,7 +104,7 @@ def desk_page_data(
         "against": report.against,
         **desk_data(report, layout, ids, most_paths=MOST_PATHS),
         "tiles": [_tile(tile, style) for tile in layout.summary.tiles],
-        "sheets": tables_of(layout, style, _there(report), words, own),
+        "sheets": tables_of(layout, style, _there(report), words, own, report.aside),
         "charts": [
             chart.data()
             for chart in desk_charts(
@@ -125,30 +125,32 @@ def desk_page_data(
 
 
 def department_edition(report: DeskReport, department: str) -> DeskReport:
-    """The report of one department alone: its cases, names and causes, and nobody else's.
+    """The report of one department alone, as drg_engine.desk_edition rules it.
 
-    Reference means and the cut of the quadrant stay the hospital's; comparisons of the header,
-    which are the hospital's too, go.  Raises InputError where no case is of the department.
+    Comparisons of the header, which are the hospital's, go.  Raises InputError where no case is of
+    the department.
     """
     desk = report.desk
-    frame = desk.frame[desk.frame["department"] == department].reset_index(drop=True)
+    whole = desk.frame
+    frame = whole[whole["department"] == department].reset_index(drop=True)
     if frame.empty:
         fault = Fault("病例", "没有这个科室的病例", column="department", found=department)
         raise InputError("不能编制科室版", [fault])
-    table = desk.reference.table
-    own = table[table["drg"].isin(frame["drg"].unique())].reset_index(drop=True)
-    reference = Reference(own, desk.reference.source, desk.reference.own, desk.reference.file)
     plain = frame.drop(columns=["cost_ratio", "time_ratio"], errors="ignore")
-    made = desk_tables(plain, reference, desk.settings)
-    names = {
-        name: {code: words[code] for code in sorted(set(frame[name])) if code in words}
-        for name, words in report.names.items()
-        if name in frame.columns
-    }
+    made = desk_tables(plain, own_means(desk.reference, [frame]), desk.settings)
+    cut = own_cut(whole, department, desk.settings.cmi_cut)
+    names = {kind: words for kind, words in report.names.items() if kind in frame.columns}
     causes = report.causes
     if not causes.empty:
         causes = causes[causes["unit"] == department].reset_index(drop=True)
-    return replace(report, desk=replace(made, cmi_cut=desk.cmi_cut), causes=causes, names=names)
+    return replace(
+        report,
+        desk=replace(made, cmi_cut=cut),
+        causes=causes.iloc[:0] if report.within else causes,
+        against="" if report.within else report.against,
+        names=own_names(names, [frame, causes.reindex(columns=["drg"])]),
+        within=False,
+    )
 
 
 def _there(report: DeskReport) -> list[str]:

@@ -33,7 +33,7 @@ def desk_charts(
         ),
         quadrant(
             "drgs", "病组象限", {}, colours, cmi_cut,
-            x_title="权重（CMI）", who="病组", drill=Drill("drg", "code"),
+            x_title="权重 RW", who="病组", drill=Drill("drg", "code"),
         ),
         _stacked("doctors", "同一病组内各医生的例均费用", [*fees.values(), "未分类"]),
         grouped_bars(
@@ -45,7 +45,7 @@ def desk_charts(
             trend("months", "各月总费用、应得支付与盈亏", {}, ["总费用", "应得支付", "盈亏"]),
             trend("months_cmi", "各月 CMI", {}, ["CMI"], unit="CMI"),
         ]
-    return [_faded(replace(chart, wide=False)) for chart in made]
+    return [_named(_faded(replace(chart, wide=False))) for chart in made]
 
 
 def _faded(chart: Chart) -> Chart:
@@ -56,6 +56,28 @@ def _faded(chart: Chart) -> Chart:
     layers = [
         layer | {"encoding": layer["encoding"] | {"opacity": fade}}
         if "size" in layer["encoding"]
+        else layer
+        for layer in chart.spec["layer"]
+    ]
+    return replace(chart, spec={**chart.spec, "layer": layers})
+
+
+def _named(chart: Chart) -> Chart:
+    """Names of bubbles stand where the page finds room: rows have lx and ly too."""
+    if not {"group", "size"} <= dict(chart.columns).keys():
+        return chart
+    places = {
+        axis: {name: word for name, word in chart.spec["encoding"][axis].items() if name != "scale"}
+        | {"field": f"l{axis}"}
+        for axis in ("x", "y")
+    }
+    layers = [
+        layer
+        | {
+            "mark": {"type": "text", "baseline": "middle", "aria": False},
+            "encoding": layer["encoding"] | places,
+        }
+        if "text" in layer["encoding"]
         else layer
         for layer in chart.spec["layer"]
     ]

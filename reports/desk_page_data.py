@@ -7,7 +7,7 @@ they get here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,25 +75,30 @@ def desk_data(
             name: _small(frame[name].to_numpy(dtype=np.int64))
             for name in ("units", "los", *(f"{name}_fen" for name in MONEY))
         },
-        "names": _names(report.names, texts, layout),
+        "names": _names(report.names, texts, layout, report.causes),
         "fees": dict(desk.settings.fees),
         "reference": _reference(desk, texts["drg"]["words"]),
         "few": desk.settings.small_cases,
         "cut": _number(desk.cmi_cut),
         "quadrant": _quadrant(layout),
         "compared": _compared(desk.tables["header"]),
-        "causes": _causes(report.causes, layout),
+        "causes": _causes(report.causes, layout, report.within),
         "paths": coded_paths(frame, report.months) if kept else {},
     }
 
 
 def tables_of(
-    layout: Layout, style: Style, there: Sequence[str], words: Mapping[str, str], whole: str
+    layout: Layout,
+    style: Style,
+    there: Sequence[str],
+    words: Mapping[str, str],
+    whole: str,
+    aside: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """The sheets of the workbook as the page's tables: title, note, columns by source.
 
     there: sources that have rows.  words: what stands for ``{name}`` in notes.
-    whole: what a report of all its cases is called.
+    whole: what a report of all its cases is called.  aside: columns that are left out.
     """
     sheets = []
     for sheet in layout.sheets:
@@ -101,7 +106,7 @@ def tables_of(
             {
                 "source": table.source,
                 "title": table.title,
-                "columns": [_column(column, style, whole) for column in _shown(table)],
+                "columns": [_column(column, style, whole) for column in _shown(table, aside)],
             }
             for table in sheet.tables
             if table.source in there and table.source not in _HIDDEN_SOURCES
@@ -116,8 +121,8 @@ def tables_of(
     return sheets
 
 
-def _shown(table: Table) -> list[Any]:
-    return [column for column in table.columns if column.key != "cost_fen"]
+def _shown(table: Table, aside: Collection[str]) -> list[Any]:
+    return [one for one in table.columns if one.key != "cost_fen" and one.key not in aside]
 
 
 def _column(column: Any, style: Style, whole: str) -> dict[str, Any]:
@@ -158,13 +163,18 @@ def _small(column: Any) -> Any:
 
 
 def _names(
-    names: Mapping[str, Mapping[str, str]], texts: Mapping[str, Any], layout: Layout
+    names: Mapping[str, Mapping[str, str]],
+    texts: Mapping[str, Any],
+    layout: Layout,
+    causes: pd.DataFrame,
 ) -> dict[str, dict[str, str]]:
-    """Names of the codes that occur, and no others."""
+    """Names of the codes that occur in the cases or the causes, and no others."""
+    caused: Mapping[str, str] = {} if causes.empty else {"department": "unit", "drg": "drg"}
     found = {}
     for name in ("department", "doctor", "drg", "insurance"):
         known = names.get(name, {})
-        found[name] = {c: str(known[c]) for c in texts[name]["words"] if c in known}
+        codes = {*texts[name]["words"], *(causes[caused[name]] if name in caused else ())}
+        found[name] = {c: str(known[c]) for c in sorted(codes) if c in known}
     return found | {
         "kind": {c: layout.values["kind"].get(c, c) for c in texts["kind"]["words"]},
     }
@@ -196,7 +206,7 @@ def _compared(header: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): _number(value) for key, value in row.items()} for row in rows]
 
 
-def _causes(causes: pd.DataFrame, layout: Layout) -> dict[str, Any] | None:
+def _causes(causes: pd.DataFrame, layout: Layout, within: bool) -> dict[str, Any] | None:
     if causes.empty:
         return None
     parts = causes_of(causes)
@@ -204,6 +214,7 @@ def _causes(causes: pd.DataFrame, layout: Layout) -> dict[str, Any] | None:
     titles = {name: layout.columns[name] for name in parts if name in layout.columns}
     return {
         "rows": len(causes),
+        "within": within,
         "parts": parts,
         "titles": [titles[name].heading if name in titles else name for name in parts],
         "department": coded(causes["unit"]),

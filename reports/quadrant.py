@@ -126,8 +126,10 @@ def quadrant_chart(
 def _frame(bubbles: Sequence[Bubble], cut: float, size_cm: tuple[float, float]) -> _Frame:
     xs = [bubble.x for bubble in bubbles] + [cut]
     ys = [bubble.y for bubble in bubbles] + [0.0]
+    left, right = _bounds(min(xs), max(xs), 10)
     return _Frame(
-        x=_bounds(min(xs), max(xs), 10),
+        # Nobody has a weight below 0.
+        x=(max(left, 0.0), right) if min(xs) >= 0 else (left, right),
         y=_bounds(min(ys), max(ys), 8),
         width=size_cm[0] * _PLOT[2],
         height=size_cm[1] * _PLOT[3],
@@ -145,7 +147,8 @@ def _step(bounds: tuple[float, float], parts: int) -> float:
 
 def _bounds(low: float, high: float, parts: int) -> tuple[float, float]:
     """Bounds on round figures, with a margin so that no bubble is cut off."""
-    margin = max((high - low) * 0.07, 1e-6)
+    # A single bubble on the cut has a range of none: then the margin is of its own size.
+    margin = max((high - low) * 0.07, max(abs(low), abs(high)) * 1e-3, 1e-6)
     step = _step((low - margin, high + margin), parts)
     return (
         float(f"{math.floor((low - margin) / step) * step:.6g}"),
@@ -213,7 +216,7 @@ def _add_series(
     head, last = data.block(
         block,
         ["名称", "横轴", group, "例数"],
-        [[bubble.name, bubble.x, bubble.y, bubble.size] for bubble in members],
+        [[bubble.name, bubble.x, bubble.y, int(bubble.size)] for bubble in members],
     )
     series = SeriesFactory(
         data.reference(3, head + 1, last),

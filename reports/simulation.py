@@ -37,6 +37,7 @@ from reports.workbook import (
 )
 
 __all__ = [
+    "MASKED",
     "SIMULATION_LAYOUT",
     "SimulationReport",
     "attribution_steps",
@@ -49,7 +50,8 @@ __all__ = [
 SIMULATION_LAYOUT = Path(__file__).with_name("simulation.toml")
 
 _CHART_ROWS = 18
-_MASKED = "病案号只显示末四位。"
+MASKED = "病案号只显示末四位。"
+"""What notes say where ids are masked."""
 _SUMMED = 3
 _FIRST_MEASURE = "医保盈亏"
 _SIDES = ((1, 5), (6, 10))
@@ -114,7 +116,7 @@ class _Book:
 
     def note(self, text: str) -> str:
         """A sheet's note."""
-        return text.replace("{masking}", _MASKED if self.masked else "")
+        return text.replace("{masking}", MASKED if self.masked else "")
 
 
 def months_in_words(periods: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from reports.html_page import Chooser, Page, PageTable, Tile, page_table, write_page
 from reports.layout import Layout, Sheet, Table
 from reports.simulation import (
+    MASKED,
     SIMULATION_LAYOUT,
     SimulationReport,
     prepared_tables,
@@ -78,14 +79,14 @@ def simulation_page(report: SimulationReport, *, show_case_ids: bool = False) ->
             if tile.key in comparison.columns
         ],
         charts=simulation_charts(tables, layout),
-        tables=list(_tables(tables, layout, style, len(names))),
+        tables=list(_tables(tables, layout, style, len(names), "" if show_case_ids else MASKED)),
         file_name=f"{report.title}-{layout.summary.title}",
         dimensions=_DIMENSIONS,
     )
 
 
 def _tables(
-    tables: Mapping[str, pd.DataFrame], layout: Layout, style: Style, count: int
+    tables: Mapping[str, pd.DataFrame], layout: Layout, style: Style, count: int, masked: str
 ) -> Iterable[PageTable]:
     listed = [
         (sheet, table)
@@ -97,14 +98,20 @@ def _tables(
     for sheet, table in listed:
         frame = tables[table.source]
         shown = frame if table.source == "comparison" else _largest(frame, most)
-        yield _table(sheet, table, shown, len(frame), layout, style)
+        yield _table(sheet, table, shown, len(frame), layout, style, masked)
 
 
 def _table(
-    sheet: Sheet, table: Table, frame: pd.DataFrame, rows: int, layout: Layout, style: Style
+    sheet: Sheet,
+    table: Table,
+    frame: pd.DataFrame,
+    rows: int,
+    layout: Layout,
+    style: Style,
+    masked: str,
 ) -> PageTable:
     every = table.source == "comparison"
-    note = sheet.note.replace("{masking}", "")
+    note = sheet.note.replace("{masking}", masked)
     if len(frame) < rows:
         note += f"全部情景共 {rows:,} 行；此页各情景只列增减最大的，全部见工作簿。"
     columns = [

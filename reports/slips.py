@@ -29,7 +29,7 @@ _HEADINGS = ("工号", "姓名", "科室", "系列", "平均部分", "绩效部�
 _WORDS_HOLD = sum(_WIDTHS) - 4.0
 _PAGE_POINTS = 940.0
 _LINE = 14.0
-_HEAD, _VALUES, _GAP = 18.0, 20.0, 11.0
+_TITLE, _HEAD, _VALUES, _GAP = 18.0, 18.0, 20.0, 11.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Slip:
 
 
 def write_slip_strips(hospital: str, period: str, slips: Sequence[Slip], path: Path) -> None:
-    """Write strips (xlsx): heading, amounts, the calculation in words, a line to cut along.
+    """Write strips (xlsx): whose and when, amounts, the calculation in words, a line to cut along.
 
     Printed on A4, upright; no strip is torn over two pages and every department begins a new one.
     The same slips give the same bytes.
@@ -70,13 +70,14 @@ def write_slip_strips(hospital: str, period: str, slips: Sequence[Slip], path: P
     for at, width in enumerate(_WIDTHS):
         sheet.column_dimensions[chr(ord("A") + at)].width = width
     sheet.sheet_view.showGridLines = False
-    _strips(sheet, painter, slips)
+    _strips(sheet, painter, slips, f"{hospital}　{period} 绩效工资条")
     page.set_up(sheet, hospital, f"{period} 绩效", "gain", painter, repeat=None)
     sheet.page_setup.orientation = "portrait"
     save_same_bytes(workbook, path, datetime.strptime(period, "%Y-%m"), painter.rows.entries())
 
 
-def _strips(sheet: Any, painter: Painter, slips: Sequence[Slip]) -> None:
+def _strips(sheet: Any, painter: Painter, slips: Sequence[Slip], title: str) -> None:
+    top = painter.look(bold=True, align="left")
     head = painter.look(bold=True, fill="total", align="center", size="note")
     code, money = painter.look("code"), painter.look("yuan")
     total = painter.look("yuan", bold=True)
@@ -87,7 +88,7 @@ def _strips(sheet: Any, painter: Painter, slips: Sequence[Slip]) -> None:
         told = slip_words(slip)
         lines = sum(-(-display_width(text) // int(_WORDS_HOLD * 1.08)) or 1 for text in told)
         height = _LINE * max(lines, 1) + 4.0
-        need = _HEAD + _VALUES + height + _GAP
+        need = _TITLE + _HEAD + _VALUES + height + _GAP
         if row > 1 and (slip.department != before or used + need > _PAGE_POINTS):
             sheet.row_breaks.append(Break(id=row - 1))
             used = 0.0
@@ -98,17 +99,18 @@ def _strips(sheet: Any, painter: Painter, slips: Sequence[Slip]) -> None:
             (slip.performance_fen / 100.0, money), (slip.single_fen / 100.0, money),
             (slip.total_fen / 100.0, total),
         )  # fmt: skip
+        put(sheet, row, 1, title, top)
         for column, heading in enumerate(_HEADINGS, start=1):
-            put(sheet, row, column, heading, head)
+            put(sheet, row + 1, column, heading, head)
         for column, (value, look) in enumerate(values, start=1):
-            put(sheet, row + 1, column, value, look)
-        put(sheet, row + 2, 1, "\n".join(told), small)
-        sheet.merged_cells.add(f"A{row + 2}:H{row + 2}")  # merge_cells takes 2 ms a strip
-        put(sheet, row + 3, 1, "✂ " + "- " * 110, cut)
-        sheet.merged_cells.add(f"A{row + 3}:H{row + 3}")
-        for at, points in enumerate((_HEAD, _VALUES, height, _GAP), start=row):
+            put(sheet, row + 2, column, value, look)
+        put(sheet, row + 3, 1, "\n".join(told), small)
+        put(sheet, row + 4, 1, "✂ " + "- " * 110, cut)
+        for at in (row, row + 3, row + 4):  # merge_cells takes 2 ms a strip
+            sheet.merged_cells.add(f"A{at}:H{at}")
+        for at, points in enumerate((_TITLE, _HEAD, _VALUES, height, _GAP), start=row):
             sheet.row_dimensions[at].height = points
-        row, used = row + 4, used + need
+        row, used = row + 5, used + need
 
 
 def slip_words(slip: Slip) -> list[str]:

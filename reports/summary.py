@@ -95,7 +95,10 @@ def _compared(
     others: Sequence[tuple[str, Mapping[str, Any]]],
     painter: Painter,
 ) -> str | None:
-    """A figure against the others in words: a rate by points, the rest by per cent."""
+    """A figure against the others in words: a rate by points, the rest by per cent.
+
+    Across 0 a per cent says nothing; there it is the difference.
+    """
     parts = []
     for name, row in others:
         before = _value(row, tile.key, tile.format, painter)
@@ -103,6 +106,8 @@ def _compared(
             continue
         if tile.format in _FACTORS:
             parts.append(f"较{name} {(value - before) * 100:+.2f} 个百分点")
+        elif before > 0 > value:
+            parts.append(f"较{name} {value - before:+,.2f}")
         elif before > 0:
             parts.append(f"较{name} {(value - before) / before:+.1%}")
         else:

@@ -7,6 +7,7 @@ stay readable, on a phone too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any
 
 from reports.vega import Chart, Drill, ink
@@ -263,7 +264,8 @@ def quadrant(
 ) -> Chart:
     """Bubbles in four classes; rows: label, xv, yv, size, group, shown (the label or "").
 
-    groups: class to colour.  cut: where the upright line stands; the other one stands on 0.
+    groups: class to colour.  cut: where the upright line stands, NaN for none; the other one stands
+    on 0.
     """
     columns = [("label", who), ("xv", x_title), ("yv", y_title)]
     columns += [("size", "例数"), ("group", "象限")]
@@ -273,15 +275,19 @@ def quadrant(
     x = {"field": "xv", "type": "quantitative", "scale": {"zero": False, "padding": 24}}
     y = {"field": "yv", "type": "quantitative", "scale": {"padding": 24}}
     colours = {"domain": list(groups), "range": [ink(colour) for colour in groups.values()]}
+    upright = {
+        "mark": {"type": "rule", "aria": False},
+        "encoding": {"x": {"datum": cut}, "y": None},
+    }
     spec = {
         "width": "container",
         "height": 420,
         "encoding": {
-            "x": x | {"axis": {"title": x_title, "grid": False}},
+            "x": x | {"axis": {"title": x_title, "grid": False, "tickCount": 8}},
             "y": y | {"axis": {"title": y_title, "format": ",~f", "grid": False}},
         },
         "layer": [
-            {"mark": {"type": "rule", "aria": False}, "encoding": {"x": {"datum": cut}, "y": None}},
+            *([] if isnan(cut) else [upright]),
             {"mark": {"type": "rule", "aria": False}, "encoding": {"y": {"datum": 0}, "x": None}},
             {
                 "mark": {"type": "circle", "opacity": 0.65, "stroke": ink("paper")},
@@ -330,7 +336,7 @@ def heat_map(
     depth = {
         "field": "depth",
         "type": "quantitative",
-        "scale": {"domain": [0, 1], "range": [0.12, 0.85]},
+        "scale": {"domain": [0, 1], "range": [0.1, 0.5]},  # the figures on it are ink
         "legend": None,
     }
     axis = {"grid": False, "domain": False}

@@ -27,7 +27,7 @@ Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 WAN = "万元"
 SIGNED, PLAIN = "+,.2f", ",.2f"
-SERIES = ("grey", "blue", "primary", "amber", "gain", "loss")
+SERIES = ("grey", "blue", "second", "amber", "gain", "loss")
 BAR = 26
 
 

@@ -30,6 +30,8 @@ __all__ = [
 
 _MAKER = "drg-engine"
 _DATA_WIDTHS = (26, 14, 14, 14, 14, 14)
+# The row between the note and the first block is empty.
+_UNPRINTED = "A3"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,10 +114,14 @@ def close_first_sheet(
 
 
 def close_data_sheet(data: ChartData, hospital: str, period: str) -> None:
-    """Title, widths and page of the sheet that holds what the charts show."""
+    """Title, widths and page of the sheet that holds what the charts show.
+
+    It is to be looked at, not printed: its print area is an empty cell.
+    """
     sheet, charts, painter = data.sheet, data.charts, data.painter
     page.write_title(sheet, charts.data_sheet, charts.data_note, hospital, period, painter)
     for index, width in enumerate(_DATA_WIDTHS, start=1):
         sheet.column_dimensions[get_column_letter(index)].width = width
     page.freeze(sheet)
     page.set_up(sheet, hospital, period, "grey", painter, repeat=None)
+    sheet.print_area = _UNPRINTED

@@ -202,7 +202,8 @@ class Oracle:
         group = standard
         beds = [rule for rule in rules.bed_day if self._fits(rule, case) and case.los is not None]
         price = self.prices.get(case.insurance or "")
-        bed = beds[0] if beds and (rules.standard.method != "points" or price is not None) else None
+        outside = self._scope(case) is not None or not self._priced(case)
+        bed = None if outside or not beds else beds[0]
         if bed is not None:
             yuan = case.los * bed.per_day
             if rules.standard.method == "points":
@@ -244,7 +245,8 @@ class Oracle:
         weight = self._weight(case)
         if weight is None:
             return None
-        value = weight * self.rules.points.scale if high.by == "points" else weight
+        points = round(weight * self.rules.points.scale, 6)
+        value = points if high.by == "points" else weight
         for tier in high.tiers:
             if tier.upper is None or value < tier.upper:
                 return float(tier.bound)
@@ -294,7 +296,8 @@ class Oracle:
             if item is None or mean is None or case.drg not in rule.means:
                 continue
             share = item / case.charges if case.charges > 0 else 0.0
-            if case.charges > rule.charges_over * (mean * 100.0) and share > rule.share_over:
+            times = Fraction(str(rule.charges_over)) * fen(mean)
+            if case.charges > times and fen(mean) > 0 and share > rule.share_over:
                 paid.extra = max(item - fen(rule.means[case.drg]), 0)
                 paid.kind, paid.mode = "normal", "standard"
                 return

@@ -55,7 +55,7 @@ prepaid = 0.85
 
 HEADINGS = (
     "病案号,人员编号,性别,年龄,住院天数,离院方式,主要诊断编码,主要手术编码,入院日期,出院日期,结算日期,险种,"
-    "参保地,总费用,全自费,先行自付,超限价,起付线,个人负担,其他基金,除外药品费"
+    "参保地,总费用,全自费,先行自付,超限价,起付线,个人负担,其他基金,除外药品费,出院科室"
 )
 # RW of HC25 is 1.6413, of ES35 0.3825.
 ROWS = [
@@ -94,5 +94,6 @@ def make_workspace(folder: Path) -> Path:
     (folder / "hospital.toml").write_text(settings, encoding="utf-8")
     inputs = folder / "inputs" / "2026-07"
     inputs.mkdir(parents=True)
-    (inputs / "cases.csv").write_text("\n".join([HEADINGS, *ROWS]) + "\n", encoding="utf-8-sig")
+    rows = [f"{row},D101" for row in ROWS]
+    (inputs / "cases.csv").write_text("\n".join([HEADINGS, *rows]) + "\n", encoding="utf-8-sig")
     return folder

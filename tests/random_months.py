@@ -73,6 +73,8 @@ def random_plan(rng: np.random.Generator) -> Plan:
         del changes["bounds"]
     if changes["drg"]["kind"] == "kpi_only" and changes["quality"]["kind"] in ("none", "ladder"):
         changes["drg"] = {"kind": "none"}
+    if changes["drg"]["kind"] == "split_pools" and changes["series.doctor"]["value"] != "budget":
+        changes["drg"]["inpatient_share"] = {"nurse": 0.4}  # a floating series has no pool to split
     return make_plan(changes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -123,7 +124,7 @@ def test_heading_only(tmp_path: Path) -> None:
     assert len(read_table(write(tmp_path, "costs", "科室编码,成本项目,金额\n"), "costs")) == 0
     lines = read_lines(write(tmp_path, "charges", CHARGES.splitlines()[0] + "\n"))
     assert lines.n == 0
-    with pytest.raises(AllocationError, match="没有点数"):
+    with pytest.raises(InputError, match="charges.csv .*：没有一行明细"):
         run_small(tmp_path / "h", charges=CHARGES.splitlines()[0] + "\n")
 
 
@@ -188,6 +189,27 @@ def test_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert "staff.csv 第 16 行" in told
     assert "quality.csv 第 2 行 [质量得分]" in told
     assert "items.csv：缺少文件" in told
+
+
+def test_a_table_in_two_files_is_refused(tmp_path: Path) -> None:
+    """costs.csv beside last month's costs.xlsx: nobody knows which was meant."""
+    tables, inputs = tmp_path / "tables", tmp_path / "inputs"
+    shutil.copytree(SMALL / "tables", tables)
+    shutil.copytree(SMALL / "inputs", inputs)
+    (inputs / "costs.xlsx").write_bytes(b"")
+    (tables / "staff.parquet").write_bytes(b"")
+    with pytest.raises(InputError) as caught:
+        read_inputs(tables, inputs)
+    assert [fault.found for fault in caught.value.faults] == [
+        "staff.csv、staff.parquet",
+        "costs.csv、costs.xlsx",
+    ]
+
+
+def test_a_price_in_place_of_points_is_told_once(tmp_path: Path) -> None:
+    told = faults_of(write(tmp_path, "items", ITEMS.replace("点数", "单价", 1)), "items")
+    assert told.count("\n") == 1
+    assert "没有一个项目有点数。请加上“点数”列（单价不是点数）" in told
 
 
 def test_wrong_period(tmp_path: Path) -> None:
@@ -304,18 +326,21 @@ def test_unknown_objects_of_small_tables(tmp_path: Path) -> None:
     assert (row["total_in"], row["placed"], row["unknown"]) == (6_550, 500, 6_050)
 
 
-def test_staff_of_an_unknown_department_is_told(tmp_path: Path) -> None:
-    result = run_small(tmp_path, staff=STAFF + "100099,某,D555,护理,护士,1,1\n")
-    assert_closed(result)
-    told = result.exceptions.set_index("kind")
-    assert told.loc["人员的科室未知", "found"] == "100099"
-    assert told.loc["没有考勤", "found"] == "100099"
+def test_staff_of_an_unknown_department_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        run_small(tmp_path, staff=STAFF + "100099,某,D10l,护理,护士,1,1\n")
+    told = str(caught.value)
+    assert "staff.csv 第 16 行 [科室编码]：科室不在科室表（读到“D10l”）" in told
+    assert "最接近“D101”" in told
 
 
 def test_attendance_above_due_is_refused(tmp_path: Path) -> None:
     rows = (SMALL / "inputs" / "attendance.csv").read_text(encoding="utf-8-sig")
-    with pytest.raises(AllocationError, match="实际出勤多于应出勤（读到“100001”）"):
+    with pytest.raises(AllocationError) as caught:
         run_small(tmp_path, attendance=rows.replace("100001,22,22", "100001,22,22.5"))
+    assert "attendance.csv 第 2 行 [实际出勤天数]：实际出勤多于应出勤" in str(caught.value)
+    assert "工号 100001：实际 22.5，应出勤 22" in str(caught.value)
+    assert "staff.above_full" in str(caught.value)
 
 
 def test_negative_points_count_as_none(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from test_allocation_hospital import (
 from test_plan_parameters import SECTIONS_HERE, TRIED_HERE
 from test_points_parameters import TRIED_THERE
 
-from drg_engine.errors import AllocationError, PlanError
+from drg_engine.errors import AllocationError, InputError, PlanError
 from performance import Allocation, Inputs, allocate, describe_plan, load_plan, parse_plan
 from performance.plan import Plan
 
@@ -100,11 +100,42 @@ def test_all_faults_are_told_at_once() -> None:
         ({"series": {}}, "至少要有一个系列"),
         ({"plan.name": "方 案"}, "只用英文字母"),
         ({"plan.effective_to": "2027-01-01"}, "应为日期"),
+        ({"drg.shares.外科": {"k": 0.1}, "drg.shares.surgery": {"k": 0.2}}, "外科就是 surgery"),
+        (
+            {"department_amounts.外科": {"doctor": 1.0},
+             "department_amounts.surgery": {"nurse": 1.0}},
+            "同一科室类型写了两次",
+        ),
     ],
-)
+)  # fmt: skip
 def test_contradictions(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(PlanError, match=words):
         make_plan(changes)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('floor = "zero"', 'floor = "zero"\nfloor = "zero"', "第 {} 行：这个键或节写了两次"),
+        ('floor = "zero"', 'floor ＝ "zero"', "第 {} 行：键的后面应为等号"),
+        ('floor = "zero"', "floor = “zero”", "第 {} 行：值的写法不对"),
+        ('floor = "zero"', 'floor = "zero', "文字没有收尾的引号"),
+        ('floor = "zero"', 'floor = "D:\\表"', "第 {} 行：文字里的反斜线"),
+        ('floor = "zero"', 'floor = "zero" 记零', "第 {} 行：这一行值的后面还有别的内容"),
+        ("[pool]", "[pool]\nx = " + "[" * 9000, "括号一层套一层"),
+        ("[pool]", "[pool]\nx = " + "9" * 9000, "数字太长"),
+        ("[pool]", "[pool]\n" + "#" * 1_000_000, "文件太大"),
+    ],
+)
+def test_text_that_is_no_toml_is_told_in_chinese(before: str, after: str, words: str) -> None:
+    """By the line of the file, whatever the parser says; no traceback for what is too deep."""
+    text = (SMALL / "plan.toml").read_text(encoding="utf-8")
+    line = text[: text.index(before)].count("\n") + 1
+    with pytest.raises(PlanError) as caught:
+        parse_plan(text.replace(before, after, 1).encode(), "方案.toml")
+    told = str(caught.value)
+    assert words.format(line) in told or words.format(line + 1) in told
+    assert " at " not in told
 
 
 def test_files_that_are_no_plans(tmp_path: Path) -> None:
@@ -228,6 +259,7 @@ MOVES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("quality.applies_to", {}, {"quality.applies_to": "points"}),
     ("quality.deduction", {}, {"quality.deduction": "redistribute"}),
     ("quality.missing", {}, {"quality.missing": "refuse"}),
+    ("quality.max_score", {}, {"quality.max_score": 90.0}),
     ("staff.coefficients", {}, {"staff.coefficients": ["post"]}),
     ("staff.combine", {}, {"staff.combine": "sum"}),
     ("staff.attendance", {}, {"staff.attendance": "ignore"}),
@@ -240,7 +272,9 @@ MOVES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("compliance.consumable_classes", {}, {"compliance": {"consumable_classes": ["化验"]}}),
     ("compliance.test_classes", {}, {"compliance": {"test_classes": ["医疗服务"]}}),
 ]
-REFUSING = {"plan.effective_from", "plan.effective_to", "pool.floor", "quality.missing"}
+REFUSING = {"plan.effective_from", "plan.effective_to", "pool.floor", "quality.missing"} | {
+    "quality.max_score"
+}
 SPOKEN_ONLY = {"plan.name", "plan.title", "plan.document"}
 
 
@@ -264,7 +298,7 @@ def _outcome(plan: Plan, inputs: Inputs) -> Allocation | str:
         surplus = surplus_of("cost", D101=10_000, D201=-30_000)
     try:
         return allocate(plan, inputs, surplus)
-    except AllocationError as error:
+    except (AllocationError, InputError) as error:
         return str(error)
 
 

@@ -120,6 +120,20 @@ def test_the_command(tmp_path: Path) -> None:
     assert rows["合计"]["基金应付"] == f"{sum(float(row['基金应付']) for row in detail):.2f}"
 
 
+def test_a_case_of_two_months_is_told(tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path / "医院")
+    assert "计了两次" not in run("annual", folder, "2026").output
+    july = folder / "inputs" / "2026-07"
+    heading, first, *_ = (july / "cases.csv").read_text(encoding="utf-8-sig").splitlines()
+    august = folder / "inputs" / "2026-08"
+    august.mkdir()
+    moved = first.replace("A00000001", "A00000099").replace("2026-07-02", "2026-08-02")
+    text = "\n".join([heading, first, moved]) + "\n"
+    (august / "cases.csv").write_text(text, encoding="utf-8-sig")
+    result = run("annual", folder, "2026")
+    assert "1 例与另一个月的病例同病案号、同出院日期（末四位 0001），计了两次" in result.output
+
+
 def test_the_command_without_what_patients_pay(tmp_path: Path) -> None:
     folder = make_workspace(tmp_path / "医院")
     path = folder / "inputs" / "2026-07" / "cases.csv"

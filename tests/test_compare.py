@@ -186,6 +186,24 @@ def test_a_factor_of_the_drg_part_is_a_cause() -> None:
     assert row["words"] == "DRG 系数 1 → 1.2 +1,430.00"
 
 
+def test_a_series_paid_by_a_mean_has_causes_of_its_own() -> None:
+    """The mean is no point value, and the department's coefficient has no part in the pay.
+
+    8,000 for 10 of weight, then 10,800 for 12: 2 × 800 by weight, 12 × 100 by what one gets.
+    """
+    old = unit("D1", 10.0, 0.5, 1000.0) | {"weight": 10.0, "basis": "staff", "staff_weight": 10.0}
+    old |= {"points_fen": 800_000, "pool_fen": 800_000}
+    new = old | {"weight": 12.0, "staff_weight": 12.0, "value": 1300.0, "coefficient": 0.8}
+    new |= {"points_fen": 1_080_000, "pool_fen": 1_080_000}
+    given = [month([row], [("1", "D1", 1.0, 1.0, 0)]) for row in (old, new)]
+    compared = compare_runs(*given)
+    assert_adds_up(compared, *given)
+    row = compared.units.iloc[0]
+    assert moved(row, UNIT_CAUSES) == {"points": 160_000, "value": 120_000}
+    assert (row["value_old"], row["value_new"]) == (800.0, 900.0)
+    assert moved(compared.people.iloc[0], PERSON_CAUSES) == {"points": 160_000, "value": 120_000}
+
+
 def test_pay_that_is_not_by_weight_keeps_its_causes() -> None:
     """Cut 80 : 20 by something else than coefficient × attendance; the pool falls by a tenth."""
     sides = []

@@ -7,13 +7,14 @@ import hashlib
 import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from desk_report import DEPARTMENTS, DOCTORS, HOSTILE, desk_report
+from desk_report import DEPARTMENTS, DOCTORS, HOSTILE, SETTINGS, desk_report
 
 from drg_engine.desk_frame import DeskMonth, read_months
 from drg_engine.desk_reference import desk_settings, own_reference
@@ -157,14 +158,34 @@ def test_an_edition_of_nobody_is_refused(report: DeskReport) -> None:
 
 
 def test_a_report_without_comparison_has_no_causes(tmp_path: Path, report: DeskReport) -> None:
-    from dataclasses import replace
-
     page = written(replace(report, causes=report.causes.iloc[:0], against=""), tmp_path / "无.html")
     data = data_of(page)
     assert data["causes"] is None
     assert [chart["name"] for chart in data["charts"]][:2] == ["losses", "departments"]
     sources = [table["source"] for sheet in data["sheets"] for table in sheet["tables"]]
     assert [source for source in sources if source.startswith("causes")] == []
+
+
+def test_nothing_grouped_and_no_department_is_a_page_too(
+    tmp_path: Path, report: DeskReport
+) -> None:
+    frame = report.desk.frame.assign(
+        grouped=False, surgical=False, heavy=False, standing=False, near=False, units=0,
+        drg="0000", kind="ungrouped", department="", doctor="", standard_fen=0,
+    )  # fmt: skip
+    desk = desk_tables(
+        frame.drop(columns=["cost_ratio", "time_ratio"]), report.desk.reference, SETTINGS
+    )
+    data = data_of(written(replace(report, desk=desk), tmp_path / "空.html"))
+    assert data["cut"] is None
+    assert (data["whole"], data["edition"]) == ("全院", False)
+    drawn = {
+        chart["name"]: chart["spec"]["layer"]
+        for chart in data["charts"]
+        if "layer" in chart["spec"]
+    }
+    upright = [one for one in drawn["drgs"] if "datum" in (one["encoding"].get("x") or {})]
+    assert upright == []
 
 
 def test_the_sheets_are_the_workbooks(page: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from drg_engine.explanation import Explainer
 from drg_engine.money import format_fen
 from drg_engine.payment_explain import explain_payment
 from drg_engine.workspace import open_workspace
+from reports import desk_page
 from reports.desk import DESK_LAYOUT, DeskReport
 from reports.desk_page import write_desk_page
 from reports.layout import Layout
@@ -353,9 +355,12 @@ def test_it_can_be_used_by_keyboard_and_read_aloud(tab: Browser) -> None:
     tab.run(f"{sort}.querySelector('button').focus()")
     tab.press("Enter", text="\r")
     assert tab.run(f"{sort}.getAttribute('aria-sort')") == "ascending"
+    tab.run("document.querySelector('figure details').open = true; void 0")
+    tab.wait("document.querySelector('figure details[open] .scroll') !== null")
     nameless = tab.run(
-        "[...document.querySelectorAll('button, select, input, figure svg, [role=region]')]"
-        ".filter((one) => !(one.textContent.trim() || one.getAttribute('aria-label')"
+        "[...document.querySelectorAll('button, select, input, figure svg, [tabindex=\"0\"]')]"
+        ".filter((one) => !((one.tagName !== 'DIV' && one.textContent.trim())"
+        " || one.getAttribute('aria-label')"
         " || one.labels?.length)).length"
     )
     assert nameless == 0
@@ -428,3 +433,143 @@ def test_the_demonstration_month_tells_why(
             paid = explain_payment(settlement, at).split("\n")
             expected = [*lines, f"支付政策：{settlement.policy.words()}", *paid]
             assert told == [line.replace(own, hidden) for line in expected]
+
+
+LONG = "W" * 180
+RARE = "病" * 10 + "😀𠮷外科"
+"""Cut after eleven units of a string it would end with half a character."""
+
+
+@pytest.fixture(scope="module")
+def rough(tmp_path_factory: pytest.TempPathFactory, report: DeskReport) -> Path:
+    """A page of names as long and odd as they come, two doctors of one name among them."""
+    names = {
+        **report.names,
+        "department": {**DEPARTMENTS, "KD02": LONG, "KD03": RARE},
+        "doctor": {**DOCTORS, "YS008": "同名", "YS009": "同名"},
+    }
+    made = tmp_path_factory.mktemp("page") / "名.html"
+    write_desk_page(replace(report, hospital="医院" + LONG, names=names), made)
+    return made
+
+
+def test_long_names_leave_a_phone_its_width(chromium: Browser, rough: Path) -> None:
+    for tab in opened(chromium, rough):
+        tab.resize(360, 740)
+        for chosen in ({"sheet": "科室"}, {"department": "KD02", "case": "1", "sheet": "病例"}):
+            go(tab, **chosen)
+            assert tab.run("document.documentElement.scrollWidth") == 360
+            assert tab.run(
+                "[...document.querySelectorAll('tbody button')]"
+                ".every((one) => one.getBoundingClientRect().width <= 360)"
+            )
+        # Every key of a drawing is seen.
+        cut = tab.run(
+            "[...document.querySelectorAll('figure:not([hidden]) .chart')].flatMap((one) =>"
+            " [...one.querySelectorAll('.role-legend text')].filter((text) =>"
+            " text.getBoundingClientRect().right > one.getBoundingClientRect().right + 1)"
+            ".map((text) => text.textContent))"
+        )
+        assert cut == []
+
+
+def test_a_rare_character_is_not_cut_in_two(chromium: Browser, rough: Path) -> None:
+    for tab in opened(chromium, rough):
+        figure_of = (
+            "[...document.querySelectorAll('figure')]"
+            ".find((one) => one.querySelector('h3').textContent.startsWith('科室象限'))"
+        )
+        drawn = tab.run(
+            f"[...{figure_of}.querySelectorAll('.role-mark text')].map((one) => one.textContent)"
+        )
+        assert f"{RARE[:11]}…" in drawn
+        tab.run(
+            "HTMLAnchorElement.prototype.click = function () { window.saved = this.download; };"
+            # Half a character, as a drawing may shorten a label itself.
+            f" {figure_of}.querySelector('.role-mark text').textContent = '外\\ud83d';"
+            f" {figure_of}.querySelector('figcaption button').click(); void 0"
+        )
+        assert tab.wait("window.saved").endswith("科室象限：全院.png")
+
+
+def test_doctors_of_one_name_are_two_bars(
+    chromium: Browser, rough: Path, report: DeskReport
+) -> None:
+    few = report.desk.tables["drg_doctors"].set_index(["doctor", "drg"])["few"].unstack("drg")
+    drg = next(drg for drg in few.columns if few.loc["YS008", drg] == few.loc["YS009", drg])
+    for tab in opened(chromium, rough):
+        go(tab, department="KD03", drg=str(drg))
+        told = tab.run(
+            "[...document.querySelectorAll('figure')].find((one) => one.querySelector('h3')"
+            ".textContent.startsWith('同一病组内')).querySelector('svg').ariaLabel"
+        )
+        assert "YS008 同名" in told
+        assert "YS009 同名" in told
+
+
+def test_a_row_of_two_leads_to_both(tab: Browser, report: DeskReport) -> None:
+    frame = report.desk.frame
+    go(tab, sheet="科室病组因何")
+    shown = table(tab)[0]
+    click(tab, shown["DRG 编码"])
+    held = tab.run("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
+    assert (held["drg"], held["sheet"]) == (shown["DRG 编码"], "病例")
+    own = frame[(frame["department"] == held["department"]) & (frame["drg"] == held["drg"])]
+    money = next(text for name, text in shown.items() if name.endswith("/盈亏"))
+    assert fen(money) == own["surplus_fen"].sum()
+    assert name_of("department", held["department"]) in shown.values()
+    go(tab, sheet="同病组医生")
+    shown = next(row for row in table(tab) if row["医生"] != FORMULA)
+    click(tab, shown["医生"])
+    held = tab.run("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
+    assert (held["drg"], held["doctor"]) == (shown["DRG 编码"], shown["医生工号"])
+
+
+def test_the_focus_is_never_lost(tab: Browser) -> None:
+    for chosen, clicked in (
+        ({"department": "KD02"}, "#crumbs button"),
+        ({"department": "KD02"}, "#clear"),
+        ({"case": "3"}, "#case .tools button:last-child"),
+    ):
+        go(tab, **chosen)
+        tab.run(f"document.querySelector({clicked!r}).focus()")
+        tab.press("Enter", text="\r")
+        tab.run("new Promise((then) => setTimeout(then, 20))")
+        tab.wait("document.documentElement.dataset.drawn")
+        assert tab.run("document.activeElement.id") == "sheet", clicked
+
+
+def test_an_address_of_no_case_opens_none(tab: Browser) -> None:
+    for case in ("1.5", "", "1e1", "-1", "400", "x"):
+        go(tab, sheet="病例", case=case)
+        assert tab.run("document.getElementById('case').hidden"), case
+
+
+def test_causes_are_headed_by_what_they_are_of(tab: Browser) -> None:
+    go(tab, department="KD02", doctor="YS004")
+    heading = tab.run("document.querySelector('#first-charts h3').textContent")
+    assert heading == f"盈亏因何增减：{DEPARTMENTS['KD02']}"
+
+
+def test_where_nothing_changed_no_department_is_blamed(
+    chromium: Browser, report: DeskReport, tmp_path: Path
+) -> None:
+    parts = [*causes_of(report.causes), "change_fen"]
+    same = report.causes.assign(
+        reference_fen=report.causes["surplus_fen"], **dict.fromkeys(parts, 0)
+    )
+    made = tmp_path / "同.html"
+    write_desk_page(replace(report, causes=same), made)
+    for tab in opened(chromium, made):
+        heading = tab.run("document.querySelector('#first-charts h3').textContent")
+        assert heading == "盈亏因何增减：全院"
+
+
+def test_numbers_are_exported_as_numbers_and_text_as_text(tab: Browser) -> None:
+    words = (Path(desk_page.__file__).with_name("templates") / "words.js").read_text("utf-8")
+    given = ["-1.8e-12", "-5.25", "1e+21", "=1+1", "+1", "-1+1", "@A", "\t=1", '"', "a,b"]
+    told = tab.run(f"(() => {{ {words}; return {given!r}.map(field) }})()")
+    assert told == [
+        *("-1.8e-12", "-5.25", "1e+21", "'=1+1", "'+1", "'-1+1", "'@A", "'\t=1"),
+        *('""""', '"a,b"'),
+    ]

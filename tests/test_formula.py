@@ -143,6 +143,7 @@ def oracle(tree: Node, row: Callable[[Field], float]) -> float:
                 raise RefusedError from error
         case Ladder():
             x = oracle(tree.x, row)
+            x += abs(x) * 2.0**-50  # what is equal to a bound but for the last places, is
             below = [i for i, bound in enumerate(tree.bounds) if x < float(bound)]
             return oracle(tree.values[below[0] if below else -1], row)
         case Call():
@@ -198,6 +199,8 @@ def test_division_by_zero_names_the_rows() -> None:
     columns = {("drg_part", ""): np.ones(3), ("cmi", ""): np.array([1.0, 2.0, 1.0])}
     with pytest.raises(FormulaError, match=r"除以 0：CMI − 1（读到“普外科、骨科”）"):
         evaluate(tree, columns, ["普外科", "儿科", "骨科"])
+    with pytest.raises(FormulaError, match="写作 若（除数 ≠ 0"):
+        evaluate(tree, columns, ["普外科", "儿科", "骨科"])
     safe = parse_formula("where(CMI == 1, 0, DRG部分 / (CMI - 1))")
     assert evaluate(safe, columns, ["a", "b", "c"]).tolist() == [0, 1, 0]
 
@@ -208,6 +211,32 @@ def test_missing_figures_are_told() -> None:
         evaluate(tree, {("score", ""): np.array([90.0, np.nan])}, ["骨科", "儿科"])
     with pytest.raises(FormulaError, match=r"本月和方案都没有这个名称.*最接近“水电”"):
         evaluate(parse_formula("成本.水店"), {("cost_of", "水电"): np.ones(1)}, ["骨科"])
+
+
+def test_a_quotient_equal_to_a_bound_is_in_the_upper_step() -> None:
+    """lower <= x < upper: 1.21 / 1.1 is 1.1, though float64 has it below."""
+    tree = parse_formula("阶梯(CMI ÷ 1.1；<1.1：1；其余：2)")
+    found = evaluate(tree, {("cmi", ""): np.array([1.2099, 1.21])}, ["骨科", "儿科"])
+    assert found.tolist() == [1.0, 2.0]
+
+
+_HUGE = "×".join(["999999999999999"] * 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"最小({_HUGE}，5)", "中间结果太大（读到“骨科”）"),
+        (f"若({_HUGE} − {_HUGE} > 0，1，2)", "中间结果太大"),
+        (f"阶梯({_HUGE}；<1：1；其余：2)", "中间结果太大"),
+        ("999999999999 × 999999999999", "结果太大（读到“骨科”）。请核对"),
+    ],
+)
+def test_a_figure_beyond_any_money_is_not_lost_on_its_way(text: str, words: str) -> None:
+    """min, where and ladder would hide what overflowed; int64 fen would wrap."""
+    with pytest.raises(FormulaError) as caught:
+        evaluate(parse_formula(text), {}, ["骨科"])
+    assert words in str(caught.value)
 
 
 # ------------------------------------------------------------------ units
@@ -288,6 +317,7 @@ def test_every_field_is_described() -> None:
         ("ladder(CMI; <1: 1; <1: 2; else: 3)", "不能重叠或留空档"),
         ("ladder(CMI; <2: 1; <1: 2; else: 3)", "阶梯的界限应自小到大"),
         ("ladder(CMI; <1: 1)", "这里应为“;”"),
+        ("ladder(点数; <100元: 1; else: 2)", "阶梯的界限不写单位（读到“元”）。界限只写数字"),
         ("ladder(CMI; else: 1)", "阶梯至少要有一级"),
         ("点数 + 'a'", "不认识的字符（读到“'”）"),
         ("点数; import os", "公式到这里应已结束（读到“;”）"),

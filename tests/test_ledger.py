@@ -8,7 +8,9 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ledger_cases import (
@@ -25,11 +27,13 @@ from ledger_cases import (
     shown,
 )
 
-from drg_engine._ledger_chain import Receipt
+from drg_engine import ledger_recording
+from drg_engine._ledger_chain import Receipt, append
+from drg_engine._ledger_tables import PERIOD as PERIOD_TABLE
 from drg_engine.errors import LedgerError
 from drg_engine.ledger import Ledger, open_ledger
-from drg_engine.ledger_recording import recording, release
-from drg_engine.ledger_states import MOVES, sign
+from drg_engine.ledger_recording import mend, recording, release
+from drg_engine.ledger_states import MOVES, STATE_WORDS, sign
 from drg_engine.ledger_verify import verify_ledger
 from drg_engine.workspace import open_workspace
 
@@ -231,6 +235,24 @@ def test_the_reasons_are_kept_with_the_approval(folder: Path) -> None:
         assert ledger.run(PERIOD).findings == findings
 
 
+def test_a_reason_of_the_plan_need_not_be_given_again(folder: Path) -> None:
+    """compliance.reasons of the plan: for its subject only, and kept with the approval."""
+    told = {"status": "explained", "reason": "方案第 6 条"}
+    findings = [finding(6, "warning", "甲") | told, finding(6, "warning", "乙") | told]
+    with book(folder) as ledger:
+        record(ledger, findings=findings)
+        ledger.move(PERIOD, "check", LI, clock=clock)
+        ledger.move(PERIOD, "approve", ZHANG, clock=clock)
+        assert ledger.history()[-1].fields["findings"]["reasons"] == {"6": "方案第 6 条"}
+        ledger.move(PERIOD, "return", ZHANG, reason="改", clock=clock)
+        record(ledger, text="乙", findings=[findings[0], finding(6, "warning", "乙")])
+        ledger.move(PERIOD, "check", LI, clock=clock)
+        with pytest.raises(LedgerError, match="规则 6 乙"):
+            ledger.move(PERIOD, "approve", ZHANG, clock=clock)
+        ledger.move(PERIOD, "approve", ZHANG, reasons={"6": "已议"}, clock=clock)
+        assert ledger.history()[-1].fields["findings"]["reasons"] == {"6": "已议"}
+
+
 # ---- leases
 
 
@@ -273,6 +295,109 @@ def test_a_lease_ends_with_its_time(folder: Path) -> None:
         record(ledger)
         with recording(ledger, PERIOD, WANG, clock), book(folder) as other:
             other.move(PERIOD, "check", LI, clock=later)
+
+
+def late() -> dt.datetime:
+    """After any lease."""
+    return clock() + dt.timedelta(hours=1)
+
+
+def test_a_run_that_comes_late_does_not_reopen_a_closed_month(folder: Path) -> None:
+    """A computer that slept through its lease wakes up when the month is locked."""
+    with book(folder) as ledger:
+        first = record(ledger, text="旧").run_id
+        with recording(ledger, PERIOD, WANG, clock) as held, book(folder) as other:
+            out = held.folder("2026-10-aaaaaaaaaaaa")
+            (out / "运行记录.json").write_text("{}", encoding="utf-8")
+            for name in ("check", "approve", "lock"):
+                other.move(PERIOD, name, ZHANG, clock=late)
+            for attempt in (held.renew, lambda: held.record("2026-10-aaaaaaaaaaaa", out, {})):
+                with pytest.raises(LedgerError, match="已锁定，不能再跑"):
+                    attempt()
+        assert (state(ledger), ledger.period(PERIOD).run_id) == ("locked", first)
+        assert shown(folder) == "旧"
+        assert verify_ledger(ledger, every_run=True).faults == ()
+
+
+def test_nobody_mends_a_run_that_is_being_finished(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the commit and the last file another command leaves the month alone."""
+    said: list[list[str]] = []
+    settle = ledger_recording.settle
+
+    def slow(*given: Any) -> None:
+        with book(folder) as other:
+            said.append(mend(other, LI, clock))
+            proof = verify_ledger(other, every_run=True)
+            assert proof.faults == ()
+            assert "正在写入" in " ".join(proof.notes)
+            with pytest.raises(LedgerError, match="正被使用"):
+                other.move(PERIOD, "check", LI, clock=clock)
+        settle(*given)
+
+    monkeypatch.setattr(ledger_recording, "settle", slow)
+    with book(folder) as ledger:
+        record(ledger, text="新")
+        assert (said, shown(folder)) == ([[]], "新")
+        ledger.move(PERIOD, "check", LI, clock=clock)
+
+
+def test_mending_leaves_a_month_that_somebody_just_began(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with book(folder) as ledger, book(folder) as other:
+        record(ledger)
+        months = other.periods()  # read before the run begins
+        with recording(ledger, PERIOD, WANG, clock) as held:
+            held.folder("2026-10-aaaaaaaaaaaa")
+            monkeypatch.setattr(other, "periods", lambda: months)
+            assert mend(other, LI, clock) == []
+
+
+def test_what_fails_after_the_commit_keeps_the_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receipt that cannot be written: the run is in the ledger, so its files must stay."""
+
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    with book(folder) as ledger:
+        record(ledger, text="旧")
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="disk full"):
+            patched.setattr("drg_engine.ledger.keep_receipt", full)
+            record(ledger, text="新")
+        assert len(ledger.runs()) == 2
+        assert shown(folder) == "新"
+        assert verify_ledger(ledger, every_run=True).faults == ()
+
+
+def test_a_correction_of_a_month_unlocked_meanwhile_is_not_recorded(folder: Path) -> None:
+    with book(folder) as ledger, book(folder) as other:
+        locked = record(ledger).run_id
+        closed(ledger)
+        corrections = [{"for_period": PERIOD, "run_id": locked, "amount_fen": 1}]
+        with recording(ledger, "2026-11", WANG, clock) as held:
+            out = held.folder("2026-11-aaaaaaaaaaaa")
+            other.move(PERIOD, "unlock", LI, reason="重算", clock=clock)
+            with pytest.raises(LedgerError, match="没有入账") as error:
+                held.record("2026-11-aaaaaaaaaaaa", out, {"adjustments": corrections})
+            assert f"等 {PERIOD} 重新锁定后再跑 2026-11" in str(error.value)
+        assert [run.run_id for run in ledger.runs()] == [locked]
+
+
+def test_proving_while_somebody_records(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One moment of the ledger is proved; what comes after it is no fault."""
+    with book(folder) as ledger, book(folder) as other:
+        record(ledger, text="旧")
+
+        def between(chain: object, last: object, wanted: object) -> list[str]:
+            record(other, text="又")
+            return []
+
+        monkeypatch.setattr("drg_engine.ledger_verify.chain_faults", between)
+        assert verify_ledger(ledger, every_run=True).faults == ()
 
 
 # ---- the chain
@@ -379,6 +504,11 @@ def test_the_database_itself_keeps_its_rows(filled: Path) -> None:
         (["UPDATE run SET content = replace(content, '\"bytes\":', '\"byte\":')"],
          ["内容与审计链的指纹不符"]),
         (["UPDATE run_table SET content = x'00'"], ["的存档 people 与指纹不符"]),
+        (["INSERT INTO run_table SELECT 'x', name, content, sha256 FROM run_table LIMIT 1"],
+         ["存档属于账本里没有的运行 x"]),
+        (["UPDATE run SET number = 7 WHERE period = '2026-10'"], ["月份或次数与审计链不符"]),
+        (["UPDATE run SET period = '2026-12' WHERE period = '2026-10'"],
+         ["月份或次数与审计链不符"]),
     ],
 )  # fmt: skip
 def test_what_was_changed_is_found_and_placed(
@@ -407,7 +537,36 @@ def test_a_cut_tail_is_known_by_its_receipt(filled: Path) -> None:
         ledger.move(PERIOD, "pay", WANG, clock=clock)
     (filled / "ledger.receipt.json").unlink()
     assert faults(filled) == ""
+    with book(filled) as ledger:
+        assert "没有回执可核对" in " ".join(verify_ledger(ledger).notes)
     assert "尾部被截去" in faults(filled, Receipt(5, receipt.hash[:16]))
+
+
+@pytest.mark.parametrize(
+    ("action", "states", "run"),
+    [
+        ("pay", ["draft", "paid"], None),
+        ("lock", ["checked", "locked"], None),
+        ("check", ["draft", "approved"], None),
+        ("check", ["draft", "checked"], "2026-11-ffffffffffff"),
+        ("note", ["draft", "locked"], None),
+    ],
+)
+def test_a_move_that_no_month_makes_is_found(
+    folder: Path, action: str, states: list[str], run: str | None
+) -> None:
+    """Entries appended by the chain's own rule, hashes and head and all."""
+    with book(folder) as ledger:
+        made = record(ledger).run_id
+        if states[0] == "checked":
+            ledger.move(PERIOD, "check", LI, clock=clock)
+        with ledger.changing() as connection:
+            fields = {"action": action, "period": PERIOD, "state": states, "run": run or made}
+            append(connection, fields)
+            values = {"state": states[1], "run_id": run or made}
+            connection.execute(PERIOD_TABLE.update().values(**values))
+        (found,) = verify_ledger(ledger).faults
+    assert f"由{STATE_WORDS[states[0]]}到{STATE_WORDS[states[1]]}" in found
 
 
 def test_a_chain_written_anew_is_known_by_its_receipt(filled: Path, tmp_path: Path) -> None:
@@ -482,6 +641,13 @@ def test_a_month_whose_files_were_changed_is_not_approved(folder: Path) -> None:
             ledger.move(PERIOD, "check", LI, clock=clock)
         record(ledger)  # the same run again puts it right
         ledger.move(PERIOD, "check", LI, clock=clock)
+        ledger.move(PERIOD, "approve", ZHANG, clock=clock)
+        ledger.move(PERIOD, "lock", ZHANG, clock=clock)
+        (folder / "runs" / PERIOD / made.run_id / "结果.csv").unlink()
+        with pytest.raises(LedgerError, match="没有发放") as error:
+            ledger.move(PERIOD, "pay", WANG, clock=clock)
+        assert f"从备份取回 runs/{PERIOD}/{made.run_id}" in str(error.value)
+        assert f"ledger unlock 文件夹 {PERIOD}" in str(error.value)
 
 
 # ---- opening
@@ -558,3 +724,13 @@ def test_who_is_the_name_given_or_the_variable(monkeypatch: pytest.MonkeyPatch) 
     assert made.actor == "张主任"
     assert made.time == clock().astimezone().isoformat(timespec="seconds")
     assert "@" in made.account
+
+
+def test_a_name_of_another_encoding_is_no_crash(folder: Path) -> None:
+    """A command line in GBK reaches Python as lone surrogates, which no UTF-8 can hold."""
+    with book(folder) as ledger:
+        record(ledger)
+        who = replace(LI, actor="\udcc0\udcee李")
+        ledger.move(PERIOD, "check", who, clock=clock)
+        assert ledger.history()[-1].fields["actor"] == "??李"
+        assert verify_ledger(ledger).faults == ()

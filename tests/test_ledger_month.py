@@ -117,6 +117,23 @@ def test_a_changed_input_is_another_run(folder: Path) -> None:
     assert int(compared.people["difference_fen"].sum()) == 0, "the unit's money went to the others"
 
 
+@pytest.mark.parametrize("name", ["attendance.csv", "../../tables/staff.csv"])
+def test_inputs_changed_while_they_are_run_are_not_recorded(folder: Path, name: str) -> None:
+    """Computed from the old file, hashed from the new: the ledger would tell what is not so."""
+    path = folder / "inputs" / PERIOD / name
+
+    def begin(stage: str) -> None:
+        if stage == "分组":
+            path.write_bytes(path.read_bytes() + b"\r\n")
+
+    with pytest.raises(InputError, match="运行期间被改动") as error:
+        run_month(folder, PERIOD, begin=begin)
+    assert path.name in str(error.value)
+    with book(folder) as ledger:
+        assert len(ledger.runs()) == 1
+    run_month(folder, PERIOD)
+
+
 def test_a_month_that_is_not_there_leaves_no_trace(tmp_path: Path) -> None:
     folder = make_small(tmp_path / "医院")
     with pytest.raises(WorkspaceError):
@@ -213,6 +230,44 @@ def test_later_corrections_know_the_earlier(folder: Path) -> None:
     assert corrected["after_fen"].tolist() == [whole + 700]
 
 
+def test_two_open_months_correct_the_same_person_and_can_both_be_run_again(folder: Path) -> None:
+    """What the other month corrects meanwhile makes another run, not "another result"."""
+    approve_and_lock(folder)
+    write_adjustments(folder, NEXT, f"{PERIOD},,100001,50.00,一,")
+    first = record_month(folder, NEXT, signature=WANG)
+    last = folder / "inputs" / "2026-12"
+    shutil.copytree(folder / "inputs" / NEXT, last)
+    for path in last.iterdir():
+        text = path.read_text(encoding="utf-8-sig").replace(NEXT, "2026-12")
+        path.write_text(text, encoding="utf-8-sig")
+    write_adjustments(folder, "2026-12", f"{PERIOD},,100001,7.00,二,")
+    record_month(folder, "2026-12", signature=WANG)
+    again = record_month(folder, NEXT, signature=WANG)
+    assert again.recorded.run_id != first.recorded.run_id
+    assert again.month.adjustments is not None
+    start = pay_of(folder, PERIOD)["100001"]
+    assert again.month.adjustments["before_fen"].tolist() == [start + 700]
+    assert record_month(folder, NEXT, signature=WANG).recorded.repeated
+
+
+def test_two_tables_of_corrections_are_refused(folder: Path) -> None:
+    approve_and_lock(folder)
+    write_adjustments(folder, NEXT, f"{PERIOD},,100001,1.00,一,")
+    (folder / "inputs" / NEXT / "adjustments.xlsx").write_bytes(b"")
+    with pytest.raises(InputError, match="只留一个"):
+        run_month(folder, NEXT)
+
+
+@pytest.mark.parametrize("row", [f"{PERIOD},,999999,1.00,已离院,", f"{PERIOD},D999,,1.00,撤科,"])
+def test_a_correction_for_nobody_is_refused(folder: Path, row: str) -> None:
+    """It would stand in the table of corrections as paid."""
+    approve_and_lock(folder)
+    write_adjustments(folder, NEXT, f"{PERIOD},,100001,1.00,一,", row)
+    with pytest.raises(InputError, match="发不出去") as error:
+        run_month(folder, NEXT)
+    assert "第 3 行" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [
@@ -245,6 +300,32 @@ def test_an_empty_table_of_corrections_is_none(folder: Path) -> None:
     ran = record_month(folder, PERIOD, signature=WANG)
     assert not (folder / "out" / PERIOD / f"更正-{PERIOD}.csv").exists()
     assert ran.recorded.number == 2
+
+
+def test_a_heads_fund_that_is_not_carried_on_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a fund held at the end of a month is not lost by a table that nobody put there."""
+    plan = folder / "plan.toml"
+    text = plan.read_text(encoding="utf-8")
+    text = "\n".join(line for line in text.split("\n") if not line.startswith("head_fund_share"))
+    plan.write_text(text.replace("[staff]", "[staff]\nhead_fund_share = 0.1"), encoding="utf-8")
+    first = record_month(folder, PERIOD, signature=WANG)
+    assert first.notes == ()
+    (note,) = record_month(folder, NEXT, signature=WANG).notes
+    assert f"{PERIOD} 结余" in note
+    assert "本月期初 0.00" in note
+    command("run", str(folder), NEXT)
+    assert "科主任基金没有接上" in capsys.readouterr().out.replace("\n", "")
+    assert first.month.allocation is not None
+    funds = first.month.allocation.head_funds
+    rows = ["科室编码,系列,上期余额", *(
+        f"{row.department},{row.series},{row.closing_fen / 100:.2f}"
+        for row in funds.itertuples()
+    )]  # fmt: skip
+    table = folder / "inputs" / NEXT / "head_funds.csv"
+    table.write_text("\n".join(rows), encoding="utf-8-sig")
+    assert record_month(folder, NEXT, signature=WANG).notes == ()
 
 
 # ---- the commands
@@ -288,6 +369,8 @@ def test_the_commands_from_check_to_paid(
         command("ledger", "verify", str(folder), "--receipt", "3:" + "0" * 16)
     with pytest.raises(InputError, match="写作"):
         command("ledger", "verify", str(folder), "--receipt", "3")
+    with pytest.raises(InputError, match="这条规则写了两次"):
+        command("ledger", "approve", *where, "--reason", "6=甲", "--reason", "6=乙")
     with pytest.raises(InputError, match="写作 6=理由"):
         command("ledger", "approve", *where, "--reason", "因为")
     for name in ("审计.jsonl", "审计.xlsx", "审计.csv"):

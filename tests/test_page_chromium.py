@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,17 @@ def test_keys_are_enough(tab: Browser) -> None:
     tab.wait(f"document.documentElement.dataset.drawn === {chosen!r}")
     assert tab.run("document.querySelector('tr.chosen td').textContent") == chosen
     assert tab.run("document.getElementById('live').textContent") == f"现在看：{chosen}"
+    # What was clicked is drawn anew: the focus stays in its table, after a chip on the page.
+    inside = "document.activeElement.closest('.sheet') !== null"
+    assert tab.run(inside)
+    tab.run("document.querySelectorAll('.sheet')[2].querySelector('tbody td button').focus()")
+    tab.press("Enter", text="\r")
+    assert tab.run(f"document.querySelector('.chip') !== null && {inside}")
+    tab.run("document.querySelector('.chip').focus()")
+    tab.press("Enter", text="\r")
+    assert tab.run("document.activeElement.id") == "main"
+    names = "[...document.querySelectorAll('figcaption button')].map((one) => one.ariaLabel)"
+    assert len(set(tab.run(names))) == tab.run(f"{names}.length") > 1
 
 
 def test_search_and_more(tab: Browser, report: SimulationReport) -> None:
@@ -187,6 +199,21 @@ def test_search_and_more(tab: Browser, report: SimulationReport) -> None:
         " input.dispatchEvent(new Event('input')); })()"
     )
     assert [row["DRG 编码"] for row in table(tab, "各病组的得失")] == [code]
+
+
+def test_what_is_not_known_is_a_dash(
+    chromium: Browser, report: SimulationReport, tmp_path: Path
+) -> None:
+    compared = report.tables["comparison"].assign(cmi=float("nan"))
+    made = tmp_path / "无.html"
+    write_simulation_page(replace(report, tables={**report.tables, "comparison": compared}), made)
+    chromium.open(made)
+    tiles = chromium.run(
+        "Object.fromEntries([...document.querySelectorAll('.tile')].map((one) =>"
+        " [one.querySelector('span').textContent, one.querySelector('b').textContent]))"
+    )
+    assert tiles["CMI"] == "—"
+    assert chromium.complaints == []
 
 
 def test_case_ids_are_masked(tab: Browser, report: SimulationReport) -> None:

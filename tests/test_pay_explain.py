@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_a_person_from_the_amount_down(person: list[Part]) -> None:
         "科室奖金 16,939.98 = 人员分配 16,939.98",
         "2 个岗位的平均与绩效部分合计 16,939.98 元 = 人员分配 16,939.98 元",
     )
-    assert part(person, "点值：医生")[-1].endswith("= 点值 46.49652446 元")
+    assert part(person, "点值：医生")[2].endswith("= 点值 46.49652446 元")
     points = part(person, "点数：D101")
     assert points[-1].endswith("357.3 点 = 科室点数 357.3 点")
 
@@ -115,3 +116,40 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said.startswith("【个人：100001 甲一　应发 12,547.53 元】\n")
     with pytest.raises(InputError, match="写且只写一项"):
         app(["explain", str(folder), PERIOD, "--person", "1", "--unit", "2"], standalone_mode=False)
+
+
+def calculated(text: str, before: float) -> float:
+    """A printed calculation by hand: labels dropped, left to right, × and ÷ first."""
+    plain = re.sub(
+        r"\d+ 个岗位|[^\d.,+×÷−-]", "", text.rpartition("：")[2].replace(" -", " 0-")
+    ).replace(",", "")
+    if plain.startswith("×"):
+        plain = f"{before}{plain}"
+    total = 0.0
+    for sign, product in re.findall(r"([+−]?)((?:-?[\d.]+[×÷]?)+)", plain):
+        factors = re.findall(r"([×÷]?)(-?[\d.]+)", product)
+        value = 1.0
+        for times, number in factors:
+            value = value / float(number) if times == "÷" else value * float(number)
+        total += -value if sign == "−" else value
+    return total
+
+
+def test_every_printed_line_holds_by_calculator(folder: Path) -> None:
+    checked = []
+    for one in explain_unit(folder, PERIOD, "D101"):
+        if not one.title.startswith(("科室奖金", "点值", "均值")):
+            continue
+        for line in one.lines:
+            before = 0.0
+            for piece in re.split("[；，](?=[^0-9])", line):
+                left, sign, right = piece.partition(" = ")
+                if not sign:
+                    continue
+                got, told = calculated(left, before), calculated(right.partition(" = ")[0], 0.0)
+                assert got == pytest.approx(told, abs=0.02, rel=2e-7), line
+                checked.append(left)
+                before = told
+    words = " ".join(checked)
+    for wanted in ("点值", "承担成本", "本系列 ×", "承担成本合计", "可分"):
+        assert wanted in words, wanted

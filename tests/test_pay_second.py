@@ -16,7 +16,7 @@ from drg_engine.errors import InputError, LedgerError
 from drg_engine.ledger import open_ledger
 from drg_engine.month import compute_month
 from drg_engine.month_run import record_month
-from drg_engine.pay_command import hand_in_and_show
+from drg_engine.pay_command import hand_in_and_show, write_pay
 from drg_engine.pay_handed import read_second
 from drg_engine.pay_second import SecondRows, check_code, first_shares, second_file, store_second
 from drg_engine.workspace import open_workspace
@@ -232,6 +232,20 @@ def test_a_closed_month_takes_nothing(folder: Path, sheet: Path) -> None:
         ledger.move(PERIOD, "approve", ZHANG, reasons=reasons, clock=clock)
     with pytest.raises(LedgerError, match="已批准，不再收二次分配"):
         hand_in_and_show(folder, PERIOD, [sheet], None)
+    # Nor is anything given out but what was approved; another program of the same pay may.
+    attendance = folder / "inputs" / PERIOD / "attendance.csv"
+    approved = attendance.read_bytes()
+    attendance.write_bytes(approved + b"\r\n")
+    out = folder.parent / "发放"
+    assert write_pay(folder, PERIOD, out).pay.standing.startswith("与账本当前运行")
+    kept = (out / "发放说明.txt").read_bytes()
+    single = folder / "inputs" / PERIOD / "single_items.csv"
+    single.write_text(
+        single.read_text(encoding="utf-8-sig") + ",100001,补发,1.00\n", encoding="utf-8-sig"
+    )
+    with pytest.raises(LedgerError, match="没有写出发放文件"):
+        write_pay(folder, PERIOD, out)
+    assert (out / "发放说明.txt").read_bytes() == kept
 
 
 def test_status(
@@ -242,8 +256,15 @@ def test_status(
     app(["pay", "status", str(folder), PERIOD], standalone_mode=False)
     said = capsys.readouterr().out
     line = next(line for line in said.splitlines() if "D101" in line)
-    assert "已采用" in line
+    assert "已收下，待重跑" in line
+    assert "已采用 0 个科室，已收下待重跑 1 个" in said
     assert said.count("未报") == 5
+    record_month(folder, PERIOD)
+    capsys.readouterr()
+    app(["pay", "status", str(folder), PERIOD], standalone_mode=False)
+    said = capsys.readouterr().out
+    line = next(line for line in said.splitlines() if "D101" in line)
+    assert "已采用" in line
     assert "已采用 1 个科室" in said
 
 

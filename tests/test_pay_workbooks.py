@@ -210,7 +210,11 @@ def test_slips_add_up_and_show_how(out: Path, written: Written) -> None:
     assert len(ids) == 14
     # Every department begins a page.
     assert len(sheet.row_breaks.brk) == 5
-    words = str(sheet.cell(3, 1).value).splitlines()
+    # Every strip, cut apart, says whose it is and of which month.
+    title = f"{written.pay.hospital}　{PERIOD} 绩效工资条"
+    rows = [cell.row for cell in sheet["A"] if re.fullmatch(r"1000\d\d", str(cell.value))]
+    assert [sheet.cell(row - 2, 1).value for row in rows] == [title] * 14
+    words = str(sheet.cell(4, 1).value).splitlines()
     assert words[-1] == "合计：10,547.53 + 2,000.00 = 12,547.53"
 
 
@@ -227,7 +231,7 @@ def test_text_is_never_a_formula_or_markup(tmp_path: Path) -> None:
     sheet = openpyxl.load_workbook(tmp_path / "a.xlsx").active
     assert sheet is not None
     assert not [cell for row in sheet.iter_rows() for cell in row if cell.data_type == "f"]
-    assert sheet["A2"].value == "=1"
+    assert sheet["A3"].value == "=1"
 
 
 def test_the_same_month_gives_the_same_bytes(

@@ -12,8 +12,9 @@ from plan_month import DRGS, settled
 from test_allocation_figures import ALL_IN, NO_QUALITY, ONE_DOCTOR, charges_of, one_ward
 from test_allocation_hospital import assert_closed, make_inputs, make_plan, pool_of
 
-from drg_engine.errors import AllocationError, PlanError
+from drg_engine.errors import AllocationError, InputError, PlanError
 from performance import Allocation, DrgSurplus, allocate
+from performance.formula_tree import FormulaError
 from performance.plan_keys import StepModel
 from performance.quality import ladder_rate
 
@@ -139,6 +140,9 @@ def test_quality_formula(tmp_path: Path) -> None:
         (0.8999, 1.0, 0.95, "系数 0.95"),
         (1.1, 1.0, 1.05, "系数 1.05"),
         (1.1999, 1.0, 1.05, "系数 1.05"),
+        (1.21, 1.1, 1.05, "系数 1.05"),  # 1.1 exactly, 1.0999999999999999 in float64
+        (0.63, 0.7, 1.0, "系数 1"),
+        (10.08, 8.4, 1.0, "无级可入，不变"),
         (1.2, 1.0, 1.0, "无级可入，不变"),
         (float("nan"), 1.0, 1.0, "没有实际值，不变"),
         (1.0, float("nan"), 1.0, "没有参照值，不变"),
@@ -214,6 +218,7 @@ def test_names_that_the_month_does_not_have_are_told(tmp_path: Path) -> None:
         "series": {"doctor": series},
         "pool.approved_total": 1000.0,
         "quality": {"kind": "ladder", "deduction": "withhold", "ladders": [ladder]},
+        "department_amounts.sugrery": {"doctor": 1.0},
     }
     rows = "科室编码,指标,实际值,参照值\nS1,住院日,6.3,7\n"
     told = wards(tmp_path, changes, indicators=rows).exceptions
@@ -221,8 +226,29 @@ def test_names_that_the_month_does_not_have_are_told(tmp_path: Path) -> None:
     assert told[["kind", "found"]].to_numpy().tolist() == [
         ["方案的单价没有对应科室", "S11"],
         ["方案的指标本月没有数据", "住院天"],
+        ["方案的科室类型没有对应科室", "sugrery"],
     ]
-    assert told["message"].str.contains("最接近“S1”|最接近“住院日”").all()
+    assert told["message"].str.contains("最接近“(?:S1|住院日|surgery)”").all()
+
+
+def test_shares_of_a_pool_that_is_not_there_are_refused() -> None:
+    """They would do nothing, and nobody would know."""
+    fixed = {"basis": "points", "value": "fixed", "price": 5.0}
+    floating = {"series": {"doctor": fixed}, "pool.approved_total": 1000.0}
+    split = drg("split_pools", inpatient_share={"doctor": 0.3})
+    with pytest.raises(PlanError, match=r"inpatient_share\.doctor\].*没有可分出住院部分的奖金池"):
+        make_plan(split | floating | NO_QUALITY)
+    quality = {"kind": "pool", "pool_share": 0.1, "pool_by": "score", "missing": "full"}
+    with pytest.raises(PlanError, match="没有系列有奖金池可分出质量奖金"):
+        make_plan({"drg": {"kind": "none"}, "quality": quality} | floating)
+
+
+def test_a_formula_that_cannot_be_computed_is_named(tmp_path: Path) -> None:
+    """With its plan and key: a plan may have six formulas."""
+    formula = {"kind": "formula", "formula": "质量得分 ÷ 出院病例数 × 1人", "deduction": "withhold",
+               "missing": "full"}  # fmt: skip
+    with pytest.raises(FormulaError, match=r"\[quality\.formula\]：第 6 个字符.*除以 0"):
+        wards(tmp_path, {"drg": {"kind": "none"}, "quality": formula})
 
 
 def test_kpis_need_a_score_to_go_into() -> None:
@@ -274,7 +300,7 @@ def test_a_negative_pool_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AllocationError, match="奖金池为负") as caught:
         wards(tmp_path / "a", INCOME, income=BOOKS.format(cost="49500"), **NURSES)
     assert "按份额 7,500.00 元，减成本和预留后 -500.00 元" in str(caught.value)
-    with pytest.raises(AllocationError, match="没有本期收入成本表"):
+    with pytest.raises(InputError, match="缺少收入成本表"):
         wards(tmp_path / "b", INCOME, **NURSES)
 
 

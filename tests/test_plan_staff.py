@@ -86,6 +86,31 @@ def test_a_formula_of_personal_points(tmp_path: Path) -> None:
     assert paid(ward(tmp_path, 330.0, changes, staff_scores=scores)) == [11_000, 21_000, 1_000]
 
 
+@pytest.mark.parametrize(
+    ("way", "expected"), [("zero", [20_000, 10_000, 0]), ("full", [10_000, 5_000, 10_000])]
+)
+def test_days_of_somebody_without_attendance_are_what_the_plan_says(
+    way: str, expected: list[int], tmp_path: Path
+) -> None:
+    """出勤天数 20, 10 and none: 0, or the days due of the others; as 出勤率 always was."""
+    changes = {
+        "staff.sub_pools": [{"name": "绩效", "share": 1.0, "formula": "出勤天数 ÷ 应出勤天数"}],
+        "staff.missing_attendance": way,
+    }
+    present = "工号,应出勤天数,实际出勤天数\n1,20,20\n2,20,10\n"
+    result = ward(tmp_path / way, sum(expected) / 100, changes, attendance=present)
+    assert paid(result) == expected
+
+
+def test_days_above_due_are_capped_in_formulas_too(tmp_path: Path) -> None:
+    changes = {
+        "staff.sub_pools": [{"name": "绩效", "share": 1.0, "formula": "出勤天数"}],
+        "staff.above_full": "cap",
+    }
+    above = "工号,应出勤天数,实际出勤天数\n1,20,30\n2,20,20\n3,20,10\n"
+    assert paid(ward(tmp_path, 500.0, changes, attendance=above)) == [20_000, 20_000, 10_000]
+
+
 def test_no_points_are_refused_and_never_paid_as_zero(tmp_path: Path) -> None:
     changes = {"staff.sub_pools": [{"name": "绩效", "share": 1.0, "formula": "个人点数"}]}
     scores = "工号,个人点数\n1,0\n2,0\n3,0\n"
@@ -248,7 +273,7 @@ def test_means_of_a_stated_group(tmp_path: Path) -> None:
         ({"posts": "工号,科室编码,系列,生效日期,失效日期\n1,S1,医生,2026-10-05,2026-10-01\n"},
          "失效日期不晚于生效日期"),
         ({"posts": "工号,科室编码,系列,岗位占比\n1,S1,医生,1.2\n"}, "允许范围：0 ≤ 岗位占比 ≤ 1"),
-        ({"attendance": PRESENT.replace("20,20\n3", "20,21\n3")}, "实际出勤多于应出勤（读到“2”）"),
+        ({"attendance": PRESENT.replace("20,20\n3", "20,21\n3")}, "实际出勤多于应出勤（读到“工号 2：实际 21，应出勤 20”）"),
     ],
 )  # fmt: skip
 def test_faulty_tables(texts: dict[str, str], words: str, tmp_path: Path) -> None:
@@ -285,6 +310,40 @@ def test_points_of_persons_out_of_the_charge_lines(tmp_path: Path) -> None:
     assert paid(result) == [30_000, 10_000, 0]
 
 
+def test_a_person_of_refunds_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    """30 points and −40: the one has all 400 yuan; weights below 0 are 0."""
+    lines = "收费日期,项目编码,数量,金额,开单科室,执行科室,执行人\n"
+    lines += "2026-10-01,0102,30,1,S1,S1,1\n2026-10-02,0102,-40,1,S1,S1,2\n"
+    lines += "2026-10-03,0102,100,1,S1,S1,\n"
+    changes: dict[str, Any] = {
+        "points.personal": "keep",
+        "staff.coefficients": ["points"],
+        "staff.attendance": "ignore",
+    }
+    result = ward(tmp_path / "a", 400.0, changes, charges=lines)
+    assert paid(result) == [40_000, 0, 0]
+    pools = {"staff.sub_pools": [{"name": "绩效", "share": 1.0, "formula": "个人点数"}]}
+    with pytest.raises(AllocationError, match=r"结果为负（读到“2”）。.*最大（公式，0）"):
+        ward(tmp_path / "b", 400.0, changes | pools, charges=lines)
+
+
+def test_who_has_no_points_is_at_work_all_the_same(tmp_path: Path) -> None:
+    """Half by head (but for who was absent), half by points 3, 1 and 0; then by a formula."""
+    changes: dict[str, Any] = {"staff.coefficients": ["points"], "staff.average_share": 0.6}
+    scores = "工号,个人点数\n1,3\n2,1\n3,0\n"
+    result = ward(tmp_path / "a", 1000.0, changes, staff_scores=scores)
+    assert paid(result) == [20_000 + 30_000, 20_000 + 10_000, 20_000]
+    absent = PRESENT.replace("3,20,10", "3,20,0")
+    result = ward(tmp_path / "b", 1000.0, changes, staff_scores=scores, attendance=absent)
+    assert paid(result) == [30_000 + 30_000, 30_000 + 10_000, 0]
+    changes = {
+        "staff.coefficients": ["points"],
+        "staff.sub_pools": [{"name": "绩效", "share": 1.0, "formula": "出勤天数"}],
+    }
+    result = ward(tmp_path / "c", 1000.0, changes, staff_scores=scores)
+    assert paid(result) == [40_000, 40_000, 20_000]
+
+
 def test_attendance_above_full_is_refused_wherever_it_counts(tmp_path: Path) -> None:
     """Not where nothing depends on it; but in a fixed amount or a formula it does."""
     above = PRESENT.replace("2,20,20", "2,20,21")
@@ -293,5 +352,5 @@ def test_attendance_above_full_is_refused_wherever_it_counts(tmp_path: Path) -> 
     fixed = {"staff.fixed": [{"name": "津贴", "amount": 1.0, "attendance": "apply"}]}
     pools = {"staff.sub_pools": [{"name": "绩效", "share": 1.0, "formula": "岗位系数 × 出勤率"}]}
     for more in (fixed, pools):
-        with pytest.raises(AllocationError, match="实际出勤多于应出勤（读到“2”）"):
+        with pytest.raises(AllocationError, match="实际出勤多于应出勤（读到“工号 2：实际 21，应出勤 20”）"):
             ward(tmp_path / "b", 100.0, changes | more, attendance=above)

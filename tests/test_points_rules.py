@@ -397,6 +397,46 @@ def test_session_rules_are_switchable(
     assert session(tmp_path, rows, section) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (["27447 1 双主刀", "27447 2 双主刀"], 38.35 * 0.625 * 2),
+        (["27447 1 ", "27447 2 助手"], 38.35 * 1.16),
+        (["27447 1 ", "64721 1 ", "27447 2 助手", "64721 2 助手"], (38.35 + 6.6) * 1.16),
+        (["27447 1 双主刀", "27447 2 双主刀", "64721 1 "], 38.35 * 1.25 + 6.6),
+        (["27447 1 ", "27447 2 助手", "27447 3 助手"], 38.35 * 1.32),
+        (["27447 1 双主刀", "27447 2 双主刀", "27447 -2 双主刀"], 38.35 * 0.625),
+        (["64721 1 双侧", "64721 1 "], 13.2 * 1.5 + 6.6),
+        (["70450 1 助手", "70450 1 "], 3.29 * 1.16),
+    ],
+)
+def test_who_else_stands_at_the_table(tmp_path: Path, rows: list[str], expected: float) -> None:
+    """Lines ``code executor mark`` of one session; a second pair of hands is no second procedure.
+
+    allocation.md §2: assistant surgeon 16 %; two surgeons 62.5 % each; bilateral 150 %.
+    """
+    charges = HEAD.strip() + ",修饰\n"
+    for row in rows:
+        code, person, mark = row.split(" ")
+        quantity = -1 if person.startswith("-") else 1
+        charges += f"2026-10-12,A,{code},{quantity},1,S1,1,S1,{person.strip('-')},{mark}\n"
+    plan = plan_of(sessions={})
+    work = work_of(tmp_path, plan, items=ITEMS, role_shares=DOCTOR, charges=charges)
+    assert sum(points(work, "execution").values()) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_bilateral_procedure_stands_in_order_by_its_worth(tmp_path: Path) -> None:
+    """10 twice over is 15 and comes before 13.2, which is halved."""
+    more = ITEMS.splitlines()
+    row = next(line for line in more if ",64721," in line or line.startswith("64721,"))
+    items = "\n".join([*more, row.replace("64721", "64722").replace("13.2", "10")]) + "\n"
+    charges = HEAD.strip() + ",修饰\n2026-10-12,A,64721,1,1,S1,1,S1,1,\n"
+    charges += "2026-10-12,A,64722,1,1,S1,1,S1,1,双侧\n"
+    plan = plan_of(sessions={})
+    work = work_of(tmp_path, plan, items=items, role_shares=DOCTOR, charges=charges)
+    assert sum(points(work, "execution").values()) == pytest.approx(15 + 6.6, abs=1e-9)
+
+
 def test_sessions_in_words(tmp_path: Path) -> None:
     charges = HEAD + "".join(
         f"2026-10-12,A,{code},1,1,S1,1,S1,1\n" for code in ("27447", "64721", "45385", "45380")

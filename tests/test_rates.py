@@ -105,6 +105,20 @@ def test_rates_from_cases(tmp_path: Path) -> None:
         fit_rates(table)
 
 
+@pytest.mark.parametrize(("level", "words"), [("1", "1 级"), ("", "未知")])
+def test_charges_of_a_level_without_a_budget_are_not_left_out(
+    level: str, words: str, tmp_path: Path
+) -> None:
+    cases = tmp_path / "病例.csv"
+    text = f"险种,级别,总费用,权重\n310,3,30000,1.5\n310,2,20000,1\n310,{level},500,1\n"
+    cases.write_text(text, encoding="utf-8")
+    rows = ["310,3,50000,0.5", "310,2,50000,0.5"]
+    path = budget(tmp_path, rows, "险种,医院级别,基金预算,实际报销比例")
+    counted = read_fit_table(cases, "weighted_cases")
+    with pytest.raises(InputError, match=f"预算表没有的级别有病例：{words}"):
+        fit_rates(read_fit_table(path, "budget"), counted)
+
+
 def test_a_policy_for_every_level(tmp_path: Path) -> None:
     """P17's rates settle: RW 1.0 at each level is paid 12,000, 8,000 and 5,000."""
     rates = rates_of(tmp_path, p17() + p17("390", 0.5))
@@ -121,6 +135,35 @@ def test_a_policy_for_every_level(tmp_path: Path) -> None:
     )  # fmt: skip
     settled = settle(PaymentColumns.from_frame(frame, ["G"]), policy)
     assert settled.standard.tolist() == [1_200_000, 800_000, 500_000, 250_000]
+
+
+def test_rounded_rates_of_alike_levels_make_one_policy(tmp_path: Path) -> None:
+    """7 : 10 in both types; 2,706.37 / 3,866.25 and 4,707.73 / 6,725.32 differ by rounding."""
+    rows = [
+        f"{name},{level},{fund},0.7,{split},{weight}"
+        for name, fund in (("310", 6_901.25), ("390", 12_004.70))
+        for level, split, weight in ((3, 10 / 17, 1.5), (2, 7 / 17, 1.5))
+    ]
+    rates = rates_of(tmp_path, rows)
+    low, high = ([rate.rate for rate in rates if rate.level == level] for level in (2, 3))
+    ratios = [one / two for one, two in zip(low, high, strict=True)]
+    assert max(ratios) - min(ratios) > 1e-6
+    _, policy = rates_policy(rates, load_policy("harbin_2024"), INFO)
+    assert policy.rules.coefficient.by_level["2"] == pytest.approx(0.7, abs=1e-5)
+
+
+def test_the_base_list_stays_at_one_price(tmp_path: Path) -> None:
+    """payment.md §2: a DRG on the region's base list has one price for every hospital."""
+    changes = {"coefficient.base_list": ["G"], "coefficient.by_hospital": {"甲": 1.2}}
+    base = load_policy("harbin_2024").with_changes(changes)
+    text, policy = rates_policy(rates_of(tmp_path, p17()), base, INFO)
+    frame = pd.DataFrame(
+        {"case_id": list("abc"), "drg": list("GGH"), "weight": 1.0, "insurance": "310",
+         "charges": 900_000, "level": [3, 1, 1], "hospital": "甲"}
+    )  # fmt: skip
+    settled = settle(PaymentColumns.from_frame(frame, ["G", "H"]), policy)
+    assert settled.standard.tolist() == [1_200_000, 1_200_000, 500_000]
+    assert "机构系数没有照搬" in text
 
 
 def test_a_policy_for_one_level(tmp_path: Path) -> None:

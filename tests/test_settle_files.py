@@ -334,6 +334,29 @@ def test_nothing_stands_after_an_error(tmp_path: Path) -> None:
     assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == []
 
 
+def test_columns_and_groups_that_only_a_scenario_names(tmp_path: Path) -> None:
+    """A new item of 900 beside 100 usual in BB13, on top of its standard; ZZ99 has no case."""
+    cases = {
+        "case_id": ["1"], "drg": ["BB13"], "weight": [1.0], "insurance": ["310"],
+        "total_charges": [10_000.0], "ct_fee": [900.0],
+    }  # fmt: skip
+    pq.write_table(pa.table(cases), tmp_path / "a.parquet")
+    rule = (
+        '{code = "x", title = "新项目", column = "ct_fee", charges_over = 0.1, share_over = 0.01, '
+        "means = {BB13 = 100.0, ZZ99 = 3.0}}"
+    )
+    text = SCENARIO.split("[factors]", maxsplit=1)[0]
+    text += f"[changes]\nstandard.overall_mean = 8000.0\nextra = [{rule}]\n"
+    scenario = tmp_path / "extra.toml"
+    scenario.write_text(text, encoding="utf-8")
+    out = tmp_path / "out"
+    invoke(str(tmp_path / "a.parquet"), "--policy", RATE, "--out", str(out),
+           "--scenario", str(scenario))  # fmt: skip
+    (_, row) = rows_of(out / "情景" / "对比.csv")
+    assert row["增减"] == "800.00"
+    assert not row.get("提示")
+
+
 def test_another_baseline_is_told(tmp_path: Path) -> None:
     pq.write_table(part(0, 20), tmp_path / "a.parquet")
     scenario = tmp_path / "up.toml"

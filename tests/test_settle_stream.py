@@ -252,6 +252,37 @@ def test_scenarios_same_as_simulation(name: str, region: Path, tmp_path: Path) -
         assert whole_change.get(row["scenario"], 0) == row["change_fen"]
 
 
+@pytest.mark.parametrize("rows", [1, 1_000])
+def test_weights_by_drg_are_those_of_grouped_cases(rows: int, tmp_path: Path) -> None:
+    """A case out of its group tells no weight; two weights of one DRG cannot be changed as one."""
+
+    def cases(weights: list[float | None], status: list[str]) -> dict[str, Any]:
+        n = len(weights)
+        same = {"drg": "BB13", "insurance": "310", "hospital": "甲", "total_charges": 9_000.0}
+        columns = {name: [value] * n for name, value in same.items()}
+        ids = {"case_id": [str(at) for at in range(n)]}
+        return {**ids, **columns, "weight": pa.array(weights, pa.float64()), "status": status}
+
+    half = _scenario("half", weights=(WeightChange(factors={"BB13": 0.5}),))
+    used = policy(changes={"low.bound": 0.0, "high.bound": 90.0})
+    off = cases([1.0, 1.0, None], ["grouped", "grouped", "ungrouped"])
+    source = CaseSource([_write(tmp_path / "a", [off])], policies=[used], batch_rows=rows)
+    _, (found,) = run_scenarios(source, [used], [half], tmp_path / "s")
+    assert found.sums[-1].totals()["paid"] == 5_000_00 + 5_000_00 + 9_000_00
+    assert Simulation(whole(source), used).run(half).after.paid.tolist() == [500_000] * 2 + [
+        900_000
+    ]
+    two = cases([1.0, 1.2, 1.0], ["grouped"] * 3)
+    source = CaseSource([_write(tmp_path / "b", [two])], policies=[used], batch_rows=rows)
+    with pytest.raises(PolicyError, match="BB13 有几个权重"):
+        run_scenarios(source, [used], [half], tmp_path / "t")
+    with pytest.raises(PolicyError, match="BB13 有几个权重"):
+        Simulation(whole(source), used).run(half)
+    rate = _scenario("rate", {"rates.310": 11_000.0})
+    _, (found,) = run_scenarios(source, [used], [rate], tmp_path / "u")
+    assert found.sums[-1].totals()["paid"] == 11_000_00 + 13_200_00 + 11_000_00
+
+
 def test_a_scheme_needs_raw_cases(region: Path, tmp_path: Path) -> None:
     from drg_engine.scenario import SchemeChange
 

@@ -32,6 +32,7 @@ from drg_engine.workspace import open_workspace
 from grouper_tables import load_scheme
 from reports.layout import Layout
 from reports.simulation import (
+    MASKED,
     SIMULATION_LAYOUT,
     SimulationReport,
     attribution_steps,
@@ -234,7 +235,10 @@ def test_the_page(tmp_path: Path, report: SimulationReport, out: Path) -> None:
     assert "default-src 'none'" in page.policy
     assert f"script-src 'sha256-{hashes[0]}' 'sha256-{hashes[1]}';" in page.policy
     write_simulation_page(report, tmp_path / "b.html", show_case_ids=True)
-    assert case_id in (tmp_path / "b.html").read_text(encoding="utf-8")
+    whole = (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert case_id in whole
+    assert MASKED in text
+    assert MASKED not in whole
 
 
 def test_the_same_report_gives_the_same_page(tmp_path: Path, report: SimulationReport) -> None:

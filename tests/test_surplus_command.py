@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 import zipfile
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -105,6 +107,36 @@ def test_a_departments_edition_holds_only_itself(tmp_path: Path, demo_hospital: 
         assert not found, (written.name, found[:5])
     page = _text_of(tmp_path / "医保盈亏分析.html")
     assert set(mine["doctor"]) <= _texts_in(page, ".html")
+
+
+def _page_data(path: Path) -> dict[str, Any]:
+    text = (path / "医保盈亏分析.html").read_text(encoding="utf-8")
+    found = re.search(r'id="page-data">(.*?)</script>', text)
+    assert found is not None
+    return dict(json.loads(found.group(1)))
+
+
+def test_an_edition_has_the_hospitals_cut_and_tells_why(
+    made: Path, tmp_path: Path, demo_hospital: Path
+) -> None:
+    # D109's own CMI has so many digits that a chart of it alone had no width.
+    _surplus(demo_hospital, MONTH, "--out", tmp_path, "--department", "D109")
+    whole, own = _page_data(made), _page_data(tmp_path)
+    assert own["cut"] == whole["cut"]
+    assert len(own["paths"]["grouped"]) == len(own["paths"]["paid"]) == own["cases"]
+    told = {row["科室编码"]: row["象限"] for row in _rows(made / "科室.csv")}
+    assert [row["象限"] for row in _rows(tmp_path / "科室.csv")] == [told["D109"]]
+
+
+def test_a_month_without_cases_is_refused_in_words(tmp_path: Path, demo_hospital: Path) -> None:
+    workspace = tmp_path / "院"
+    shutil.copytree(demo_hospital, workspace, ignore=shutil.ignore_patterns("out", "runs"))
+    file = workspace / "inputs" / MONTH / "cases.csv"
+    heading, *_ = file.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    file.write_text(heading, encoding="utf-8")
+    with pytest.raises(DrgEngineError, match="没有病例"):
+        _surplus(workspace, MONTH, "--out", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 _QUOTED = {".html": r'"([^"\n]*)"', ".xlsx": r">([^<]*)<", ".csv": r"([^,\n\r]*)"}

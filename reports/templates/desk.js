@@ -31,7 +31,7 @@ function settle() {
   const sheet = held.get("sheet");
   state.sheet = sheets.some((one) => one.name === sheet) ? sheet : sheetOf.get("departments");
   const at = held.get("case");
-  state.case = at !== null && Number(at) >= 0 && Number(at) < CASES ? Number(at) : null;
+  state.case = at !== null && /^\d+$/.test(at) && Number(at) < CASES ? Number(at) : null;
   if (version && before === JSON.stringify([state.chosen, state.sheet, state.case])) return;
   draw(!version || scope !== JSON.stringify(state.chosen));
 }
@@ -109,6 +109,7 @@ function drawTiles(now) {
 // ---- drawing
 
 function draw(scoped) {
+  const held = document.activeElement;
   version += 1;
   state.rows = rowsOf(state.chosen);
   const now = measured(state.rows)[0];
@@ -123,6 +124,8 @@ function draw(scoped) {
   if (state.case !== null) {
     showCase();
     byId("case-title").focus({ preventScroll: true });
+  } else if (held && (!held.isConnected || held.hidden)) {
+    byId("sheet").focus({ preventScroll: true }); // what was clicked has gone
   }
   root.dataset.shown = String(version);
   if (scoped) drawCharts();

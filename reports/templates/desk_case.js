@@ -12,7 +12,7 @@ function pathOf(at) {
     const column = FILLED[sign.charCodeAt(0) - 0xe010];
     return column ? yuan(number[`${column}_fen`][at]) : sign;
   }).join("");
-  const named = (line) => line.replaceAll("\ue000", page.ids[at]).replaceAll("\ue001", caseCell(at, "drg"));
+  const named = (line) => line.replaceAll("\ue000", () => page.ids[at]).replaceAll("\ue001", () => caseCell(at, "drg"));
   return { grouped: paths.grouped[at].map((line) => named(paths.lines[line])), paid: named(paid).split("\n") };
 }
 

@@ -2,7 +2,8 @@
 const SHORT = 12, TOLD = 24;
 
 function short(words) {
-  return words.length > SHORT ? `${words.slice(0, SHORT - 1)}…` : words;
+  const signs = [...words]; // a rare character is two units of a string
+  return signs.length > SHORT ? `${signs.slice(0, SHORT - 1).join("")}…` : words;
 }
 
 function drgLabel(one) {
@@ -39,21 +40,21 @@ function withShares(drgs) {
   return drgs.sort((one, two) => one.surplus_fen - two.surplus_fen);
 }
 
-/* Against the hospital itself all departments together change nothing: the one that lost most is shown. */
+/* Against the hospital itself all departments together change nothing: the one that loses most is shown. */
 function causesShown(chart) {
   const places = causePlaces(state.chosen);
-  if (state.chosen.department !== undefined || page.edition) return places;
-  const moved = causes ? causes.parts.some((name) =>
-    Math.abs(places.reduce((all, at) => all + causes[name][at], 0)) > places.length) : true;
-  const worst = moved ? undefined : causeRows("causes_departments", state.chosen)[0];
+  if (!itself()) return places;
+  const worst = causeRows("causes_departments", state.chosen)
+    .filter((one) => one.department).sort((one, two) => one.surplus_fen - two.surplus_fen)[0];
   if (!worst) return places;
   chart.about = worst.department_name;
-  chart.more = `全部科室合计没有增减，这里是减少最多的科室；点选科室可换。`;
+  chart.more = "全院与自己相比没有增减，这里是亏损最多的科室；点选科室可换。";
   return causePlaces({ ...state.chosen, department: worst.department });
 }
 
 function causeSteps(chart) {
   chart.more = "";
+  chart.about = scopeWords(Object.keys(DIMENSIONS).filter((name) => !["department", "drg"].includes(name)));
   const places = causesShown(chart);
   const aside = Object.keys(state.chosen).filter((name) => !["department", "drg"].includes(name));
   chart.told = aside.length ? `只按科室和病组，不随${aside.map((name) => DIMENSIONS[name]).join("、")}筛选。` : "";
@@ -74,30 +75,51 @@ function causeSteps(chart) {
   });
 }
 
-/* The largest bubbles are named, as far as names don't lie on each other. */
+/* The bubbles that matter most are named, as far as a name lies on no other name and no bubble. */
 function bubbles(chart, parts, dimension, label) {
   const kept = parts.filter((one) => one.cmi > 0 && one.surplus_per_case !== null && one[dimension] !== "");
   const rows = kept.map((one) => ({
     label: dimension === "drg" ? drgLabel(one) : label(one), name: short(label(one)), xv: one.cmi,
     yv: one.surplus_per_case, size: one.cases, group: one.quadrant, code: one[dimension],
-    weight: Math.abs(one.surplus_fen), shown: "",
+    weight: Math.abs(one.surplus_fen), shown: "", lx: one.cmi, ly: one.surplus_per_case,
     faded: state.chosen[dimension] !== undefined && state.chosen[dimension] !== one[dimension],
   }));
   if (!rows.length) return rows;
-  const [left, right] = ends([...rows, { xv: page.cut }], "xv"), [low, high] = ends(rows, "yv");
-  const wide = Math.max(chart.place.clientWidth - 70, 200), tall = 340;
-  chart.domain = [Math.max(0, left - (right - left) * 0.08), right + (right - left || 1) * 0.12];
-  const named = [];
-  for (const one of [...rows].sort((a, b) => a.faded - b.faded || b.weight - a.weight).slice(0, 40)) {
-    const box = {
-      x: (one.xv - chart.domain[0]) / (chart.domain[1] - chart.domain[0]) * wide,
-      y: (one.yv - low) / (high - low || 1) * tall, half: [...one.name].length * (/^[\w.]+$/.test(one.name) ? 3.5 : 6) + 3,
-    };
-    if (named.some((two) => Math.abs(box.x - two.x) < box.half + two.half && Math.abs(box.y - two.y) < 16)) continue;
-    one.shown = one.name;
-    named.push(box);
-  }
+  const [left, right] = ends([...rows, { xv: page.cut ?? rows[0].xv }], "xv");
+  const [low, high] = ends([...rows, { yv: 0 }], "yv");
+  const across = right - left || 1, upward = high - low || 1;
+  chart.domain = [Math.max(0, left - across * 0.08), right + across * 0.12];
+  chart.upright = [low - upward * 0.1, high + upward * 0.1];
+  nameBubbles(chart, rows);
   return rows.sort((one, two) => two.size - one.size);
+}
+
+/* Where names stand, in pixels of the plot; a bubble's area goes with its cases. */
+function nameBubbles(chart, rows) {
+  const wide = Math.max(chart.place.clientWidth - 75, 200), tall = 420, line = 7;
+  const scales = [[chart.domain, wide], [chart.upright, tall]];
+  const [x, y] = scales.map(([[from, to], size]) => (value) => (value - from) / (to - from) * size);
+  const most = Math.max(...rows.map((one) => one.size));
+  const discs = rows.map((one) => {
+    const radius = Math.sqrt((40 + 1560 * one.size / most) / Math.PI);
+    return { one, x: x(one.xv), y: y(one.yv), half: radius * 0.7, line: radius * 0.7, radius };
+  });
+  const meets = (a, b) => Math.abs(a.x - b.x) < a.half + b.half && Math.abs(a.y - b.y) < a.line + b.line;
+  const taken = [...discs];
+  for (const disc of [...discs].sort((a, b) => a.one.faded - b.one.faded || b.one.weight - a.one.weight).slice(0, 40)) {
+    const { one, radius } = disc;
+    const half = [...one.name].reduce((sum, sign) => sum + (sign < "\u2e80" ? 3.4 : 5.6), 2);
+    const free = [[0, radius + line], [radius + half, 0], [-radius - half, 0], [0, -radius - line]]
+      .map(([right, up]) => ({ one, x: disc.x + right, y: disc.y + up, half, line }))
+      .find((box) => box.x - half >= 0 && box.x + half <= wide && box.y >= line && box.y <= tall - line
+        && !taken.some((other) => other !== disc && meets(box, other)));
+    if (!free) continue;
+    taken.push(free);
+    one.shown = one.name;
+    scales.forEach(([[from, to], size], at) => {
+      one[at ? "ly" : "lx"] = from + (at ? free.y : free.x) / size * (to - from);
+    });
+  }
 }
 
 function ends(rows, key) {
@@ -138,14 +160,17 @@ function doctorBars(chart) {
   const order = [...rows.filter((one) => !few(one)).sort((one, two) => two.mean_charges - one.mean_charges),
     ...rows.filter(few).sort((one, two) => compared(one.doctor, two.doctor))].slice(0, 24);
   fromZero(chart, Math.max(...order.map((one) => one.mean_charges)), 92);
+  const named = (one) => `${one.doctor_name}${few(one) ? "·例数少" : ""}${state.chosen.department === undefined ? `（${one.department_name}）` : ""}`;
+  const twice = order.map(named).filter((label, at, all) => all.indexOf(label) !== at);
   return order.flatMap((one) => {
-    const label = `${one.doctor_name}${few(one) ? "·例数少" : ""}${state.chosen.department === undefined ? `（${one.department_name}）` : ""}`;
+    // Two of one name are two bars.
+    const label = twice.includes(named(one)) ? `${one.doctor} ${named(one)}` : named(one);
     const parts = FEES.map((fee) => [page.fees[fee], one[`mean_${fee}`]]);
     const rest = one.charges_fen - FEES.reduce((sum, fee) => sum + one[`${fee}_fen`], 0);
     if (rest > 0) parts.push(["未分类", over(rest / 100, one.priced_cases)]);
     return parts.map(([series, value], place) => ({
       label, series, value, place, few: few(one), cases: one.cases, code: one.doctor,
-      department: one.department, end: one.mean_charges,
+      department: one.department, drg: one.drg, end: one.mean_charges,
       words: place ? "" : `${shown(one.mean_charges, { digits: 0 })} · ${one.cases} 例`,
     }));
   });
@@ -221,6 +246,7 @@ function fitted(chart) {
   const spec = structuredClone(chart.spec);
   const home = spec.encoding.x ? spec : spec.layer[0];
   home.encoding.x.scale = { domain: chart.domain, nice: false };
+  if (chart.upright) home.encoding.y.scale = { domain: chart.upright, nice: false };
   return spec;
 }
 
@@ -228,6 +254,7 @@ async function drawChart(chart) {
   chart.about = scopeWords();
   chart.told = "";
   chart.domain = null;
+  chart.upright = null;
   chart.box.hidden = false;
   const rows = ROWS[chart.name](chart);
   chart.rows = rows;
@@ -239,7 +266,10 @@ async function drawChart(chart) {
   chartTable(chart);
   if (!rows.length) return;
   const narrow = chart.place.clientWidth < 480;
-  const settings = { ...page.config, axisY: { labelLimit: narrow ? 110 : 200 } };
+  const settings = {
+    ...page.config, axisY: { labelLimit: narrow ? 110 : 200 },
+    legend: { ...page.config.legend, ...(narrow ? { columns: 3 } : {}) },
+  };
   const spec = {
     ...fitted(chart), data: { values: rows }, height: chartHeight(chart.spec, rows), description: inWords(chart, rows),
   };
@@ -253,9 +283,16 @@ async function drawChart(chart) {
   if (!chart.drill) return;
   made.view.addEventListener("click", (event, item) => {
     if (item && item.datum && item.datum[chart.drill[1]] !== undefined) {
-      follow(chart.drill[0], { department: item.datum.department, [chart.drill[0]]: item.datum[chart.drill[1]] });
+      followMark(chart, item.datum);
     }
   });
+}
+
+/* A doctor's bar is of the chart's DRG alone. */
+function followMark(chart, datum) {
+  const [dimension, key] = chart.drill;
+  follow(dimension, { department: datum.department, drg: datum.drg, [dimension]: datum[key] },
+    chart.name === "doctors" ? "drg_doctors" : "");
 }
 
 function chartTable(chart) {
@@ -266,9 +303,9 @@ function chartTable(chart) {
     make(at ? "td" : "th", { class: typeof row[key] === "number" ? "n" : null, scope: at ? null : "row" },
       at === 0 && chart.drill ? make("button", {
         type: "button",
-        on: () => follow(chart.drill[0], { department: row.department, [chart.drill[0]]: row[chart.drill[1]] }),
+        on: () => followMark(chart, row),
       }, row[key]) : chartFigure(row[key], key, heading)))));
-  chart.figures.append(make("div", { class: "scroll", tabindex: "0" }, make("table", {},
+  chart.figures.append(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `图中的数：${chart.title}` }, make("table", {},
     make("caption", { class: "unseen" }, chart.title),
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines))));
 }

@@ -105,7 +105,7 @@ function figuresOf(sums, place) {
     days_per_rw: over(sum("stayed_days"), sum("stayed_units") / 1e8),
     mean_los: over(sum("days"), sum("stayed_cases")),
     control_accuracy: over(sum("near_cases"), sum("standing_cases")),
-    personal_share: over(sum("personal_fen"), sum("charges_fen")),
+    personal_share: sum("personal_fen") ? over(sum("personal_fen"), sum("charges_fen")) : null,
     surplus_rate: over(sum("surplus_fen"), sum("charges_fen")),
     surplus_per_case: yuan("surplus_fen", "priced_cases"),
     mean_standard: yuan("standard_fen", "standing_cases"),

@@ -36,7 +36,7 @@ function totalRow(source, rows, listed) {
     if (source === "drgs") whole.loss_share = listed.reduce((sum, one) => sum + one.loss_share, 0);
     return whole;
   }
-  if (!source.startsWith("causes")) return null;
+  if (!source.startsWith("causes") || itself()) return null;
   const whole = {};
   for (const one of listed) {
     for (const [key, value] of Object.entries(one)) {
@@ -126,6 +126,11 @@ if (causes) {
   for (const name of ["surplus_fen", "reference_fen", "change_fen", ...causes.parts]) {
     causes[name] = unpacked(causes[name], causes.rows);
   }
+}
+
+/* Against the hospital itself only departments have a change; all of them together have roundings. */
+function itself() {
+  return Boolean(causes && causes.within && state.chosen.department === undefined);
 }
 
 function causePlaces(chosen) {

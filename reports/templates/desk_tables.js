@@ -51,7 +51,8 @@ function drawSheet() {
   place.replaceChildren(
     make("h2", {}, sheet.title),
     make("p", { class: "note" }, sheet.note, aboutCauses(sheet)),
-    ...sheet.tables.map((table, at) => tableBox(sheet, table, at)),
+    ...sheet.tables.filter((table) => table.source !== "causes_drgs" || !itself())
+      .map((table, at) => tableBox(sheet, table, at)),
   );
 }
 
@@ -191,11 +192,16 @@ function line(table, one, whole = false) {
     }
     if (whole || value === null || value === undefined || value === "") return make("td", { class: late || null });
     const inside = column.form === "badge" && page.badges[value] ? badge(value) : value;
-    const linked = column.home && !whole
-      ? make("button", { type: "button", on: () => follow(column.home, one) }, inside) : inside;
+    const linked = column.home && !whole && leads(column.home, one)
+      ? make("button", { type: "button", on: () => follow(column.home, one, table.source) }, inside) : inside;
     return column === table.names ? make("th", { scope: "row" }, linked)
       : make("td", { class: (column.kind !== "text" ? "n" : column.form || "") + late }, linked);
   }));
+}
+
+/* A row of causes may be of groups without cases. */
+function leads(dimension, one) {
+  return !text[dimension] || text[dimension].words.includes(cell(one, dimension));
 }
 
 /* Below zero is bad of amounts only, and not of their differences from another period. */
@@ -209,12 +215,18 @@ function badge(value) {
   return mark;
 }
 
+/* What a row of several is of, from the widest on: a click leads to it and what it stands in. */
+const WITHIN = { causes: ["department", "drg"], drg_doctors: ["drg", "department", "doctor"] };
+
 /* A figure is followed to what it is made of. */
-function follow(dimension, one) {
+function follow(dimension, one, source) {
   if (dimension === "case") { go({ case: one }); return; }
   const chosen = { ...state.chosen, [dimension]: cell(one, dimension) };
   if (["doctor", "doctor_group"].includes(dimension)) chosen.department = cell(one, "department");
-  const next = NEXT[dimension].find((source) => sheetOf.has(source)) || "cases";
+  const within = WITHIN[source] || [];
+  for (const name of within.slice(0, within.indexOf(dimension) + 1)) chosen[name] = cell(one, name);
+  const next = NEXT[dimension].find((name) => sheetOf.has(name)
+    && !(name === "drgs" && chosen.drg !== undefined)) || "cases";
   go({ chosen, sheet: sheetOf.get(next), case: null });
   byId("crumbs").scrollIntoView({ block: "nearest" });
   byId("sheet").focus({ preventScroll: true });

@@ -27,7 +27,7 @@ function drawTiles() {
     const unit = tile.unit ? ` ${tile.unit}` : "";
     return make("div", { class: "tile" },
       make("span", { class: "small" }, tile.label),
-      make("b", { class: value < 0 ? "loss" : null }, shown(value, tile) + unit),
+      make("b", { class: value < 0 ? "loss" : null }, value === null || value === undefined ? "—" : shown(value, tile) + unit),
       base === null || base === undefined ? null
         : make("span", { class: "small" }, `${page.chooser.base} ${shown(base, tile)}`));
   }));
@@ -68,7 +68,7 @@ function setUpCharts() {
   const place = byId("charts");
   for (const chart of page.charts) {
     const title = make("h3", { id: `chart-${chart.name}` });
-    const image = make("button", { type: "button", class: "quiet" }, "保存图片");
+    const image = make("button", { type: "button", class: "quiet", "aria-label": `保存图片：${chart.title}` }, "保存图片");
     image.addEventListener("click", () => picture(chart));
     chart.place = make("div", { class: chart.drill ? "chart drills" : "chart" });
     chart.figures = make("details", { class: "figures" }, make("summary", {}, "图中的数"));
@@ -92,7 +92,10 @@ async function drawChart(chart) {
   const unit = chart.columns[chart.columns.length - 1][1];
   const about = chart.rows[""] || !state.chosen ? "" : `：${state.chosen}`;
   chart.heading.textContent = `${chart.title}${about}`;
-  const settings = { ...page.config, axisY: { labelLimit: narrow ? 104 : 190 } };
+  const settings = {
+    ...page.config, axisY: { labelLimit: narrow ? 104 : 190 },
+    legend: { ...page.config.legend, ...(narrow ? { columns: 3 } : {}) },
+  };
   const spec = {
     ...chart.spec, data: { values: rows }, height: height(chart.spec, rows),
     description: inWords(chart, rows),
@@ -125,7 +128,7 @@ function chartFigures(chart) {
   const head = chart.columns.map(([, heading]) => make("th", { class: "plain", scope: "col" }, heading));
   const lines = rowsOf(chart).map((row) => make("tr", {}, ...chart.columns.map(([key, heading]) =>
     make("td", { class: typeof row[key] === "number" ? "n" : null }, figure(row[key], heading)))));
-  chart.figures.append(make("div", { class: "scroll", tabindex: "0" }, make("table", {},
+  chart.figures.append(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `图中的数：${chart.title}` }, make("table", {},
     make("caption", { class: "unseen" }, chart.title),
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...lines))));
 }
@@ -269,6 +272,12 @@ function exported(table) {
 
 /* A dimension's value is chosen, from a chart or a table; once more takes it back. */
 function choose(dimension, value, words) {
+  const held = document.activeElement, home = (held && held.closest(".scroll")) || byId("main");
+  applied(dimension, value, words);
+  if (held && !held.isConnected) home.focus({ preventScroll: true }); // what was clicked has gone
+}
+
+function applied(dimension, value, words) {
   if (page.chooser && dimension === page.dimensions[""]) {
     state.chosen = value;
     byId("chooser").value = value;

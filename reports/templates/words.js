@@ -38,7 +38,7 @@ function plain(value, how) {
 
 /* A field of a CSV file that no spreadsheet takes for a formula. */
 function field(words) {
-  const safe = /^[=+\-@\t\r]/.test(words) && !/^-?[\d.]+$/.test(words) ? `'${words}` : words;
+  const safe = /^[=+\-@\t\r]/.test(words) && !/^-?[\d.]+(e[+-]\d+)?$/.test(words) ? `'${words}` : words;
   return /[",\n\r]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }
 
@@ -59,7 +59,8 @@ async function picture(chart) {
   const drawn = new XMLSerializer().serializeToString(svg)
     .replace(/var\((--[\w-]+)\)/g, (_, name) => colours.getPropertyValue(name).trim());
   const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawn)}`;
+  // An address cannot hold half a character, which a label may end with that the library shortened.
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawn.replace(/\p{Surrogate}/gu, ""))}`;
   await image.decode();
   const canvas = make("canvas"), box = svg.getBoundingClientRect();
   [canvas.width, canvas.height] = [box.width * 2, box.height * 2];

@@ -97,9 +97,7 @@ def _row_of(cases: Cases, wanted: str, period: str) -> int:
     ]
     short = len(wanted) < _LEAST_DIGITS
     mend = f"写病案号末 {_LEAST_DIGITS} 位或更多" if short else "核对病案号和月份"
-    faults = faults or [
-        Fault(f"inputs/{period}", "病例文件中没有这个病案号", found=wanted, mend=mend)
-    ]
+    faults = faults or [Fault(f"inputs/{period}", "病例文件中没有这个病案号", mend=mend)]
     raise InputError("没有这一例", faults)
 
 

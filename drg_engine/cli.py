@@ -82,6 +82,9 @@ def group_command(
     sheet: Annotated[str | None, typer.Option(help="Excel 工作表名，默认第一张。")] = None,
     with_input: Annotated[bool, typer.Option(help="结果后附上读入的各列。")] = False,
     clinical_codes: Annotated[bool, typer.Option(help="编码为临床版，按对照表转换。")] = False,
+    chinese: Annotated[
+        bool, typer.Option("--chinese", help="表头、状态和原因写成中文，供 Excel 打开。")
+    ] = False,
 ) -> None:
     """把病例文件分组：输出状态、MDC、ADRG、DRG、严重程度和原因。"""
     gc.disable()  # one pass over a file leaves no circles of objects worth looking for
@@ -103,7 +106,7 @@ def group_command(
     with counted_rows("已分组") as tell:
         counts = group_file(
             cases, loaded, out, explain=explain, rejects=rejects, mapping=mapping, sheet=sheet,
-            with_input=with_input, on_part=tell, opened=opened,
+            with_input=with_input, on_part=tell, opened=opened, chinese=chinese,
         )  # fmt: skip
     _show_counts(counts, loaded.title, out, rejects)
 

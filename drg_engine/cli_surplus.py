@@ -33,7 +33,10 @@ def surplus_command(
         typer.Option(help="参考均值表（CSV、Excel）；不写则用 tables/参考均值.csv，没有则用本院。"),
     ] = None,
     department: Annotated[
-        str | None, typer.Option(help="只出一个科室的版本，其中没有别的科室的任何数据。")
+        str | None,
+        typer.Option(
+            help="只出一个科室（编码或名称）的版本，没有别的科室的任何数据，也不与全院比。"
+        ),
     ] = None,
     unmask: Annotated[bool, typer.Option(help="显示完整病案号。")] = False,
 ) -> None:

@@ -12,6 +12,9 @@ another one can be worked back from it, however its own are taken away.
 - The hospital's CMI cuts the quadrant only where ``OTHERS`` other departments or more are in it, so
   that it is nobody's own figure; otherwise 1 does (insurance_office.md §1).
 - How many rows the hospital's files had is left out; their fingerprints stay.
+
+What a case of the department was paid stays what it was, although caps and readmissions look at all
+of the hospital's cases.
 """
 
 from __future__ import annotations

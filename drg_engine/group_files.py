@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 
 from drg_engine.ahead import ahead
 from drg_engine.cases import CaseReader, Cases, ReadCounts
-from drg_engine.columns import read_mapping
+from drg_engine.columns import case_format, read_mapping
 from drg_engine.door import REJECT_COLUMNS
 from drg_engine.errors import Fault, InputError
 from drg_engine.explanation import Explainer
-from drg_engine.grouping import REASON_WORDS, CodeLookup, Grouping, group
+from drg_engine.grouping import REASON_WORDS, REASONS, STATUS, CodeLookup, Grouping, group
 from drg_engine.text_tables import TextTable
-from drg_engine.writers import TableWriter, check_suffix, open_writer
+from drg_engine.writers import check_suffix, open_writer
 from grouper_tables import Scheme
 
 __all__ = ["GroupCounts", "group_file"]
@@ -31,6 +31,16 @@ GROUPING_COLUMNS = (
     "procedures", "icu_hours", "vent_hours", "flags",
 )  # fmt: skip
 _EXPLAIN_COLUMNS = ("case_id", "drg", "explanation")
+_TITLES = {
+    "case_id": "病案号", "status": "状态", "mdc": "MDC", "adrg": "ADRG", "drg": "病组",
+    "severity": "严重程度", "reason": "原因", "explanation": "入组路径", "file": "文件",
+    "row": "行", "column": "列", "value": "读到的值",
+}  # fmt: skip
+_WORDS = {
+    "status": dict(zip(STATUS, ("已入组", "歧义组", "未入组", "不能分组"), strict=True)),
+    "severity": {"none": "无", "cc": "CC", "mcc": "MCC"},
+    "reason": dict(zip(REASONS, REASON_WORDS, strict=True)),
+}
 
 
 @dataclass
@@ -75,13 +85,15 @@ def group_file(
     with_input: bool = False,
     on_part: Callable[[int], None] | None = None,
     opened: TextTable | None = None,
+    chinese: bool = False,
 ) -> GroupCounts:
     """Group the cases of ``source`` and write the results to ``out``, in the order of the rows.
 
     Output columns: case_id, status, mdc, adrg, drg, severity, reason; then, if asked, what came in.
     explain: file for the path of each case.  rejects: file for the rows that stayed out.  on_part:
     called with the number of rows read so far.  opened: ``source``, where it is being read already.
-     Raises InputError; then no output stands.
+    chinese: headings, statuses, severities and reasons of all outputs in Chinese, for Excel.
+    Raises InputError; then no output stands.
     """
     targets = [path for path in (out, explain, rejects) if path is not None]
     _check_targets(source, targets)
@@ -96,7 +108,7 @@ def group_file(
     with ExitStack() as stack:
         writer, explain_writer, reject_writer = (
             stack.enter_context(open_writer(path, bom=bom)) if path is not None else None
-            for path, bom in ((out, False), (explain, True), (rejects, True))
+            for path, bom in ((out, chinese), (explain, True), (rejects, True))
         )
         explainer = Explainer(scheme)
         lookup = CodeLookup(scheme)
@@ -104,11 +116,13 @@ def group_file(
             grouping = group(cases, scheme, lookup=lookup)
             counts.add(grouping)
             counts.unknown_codes.update(lookup.unknown(cases))
-            _write(writer, cases, grouping, with_input)
+            told = _in_chinese if chinese else _as_it_is
+            if writer is not None:
+                writer.write(told(_with_input(cases, _results(cases, grouping), with_input)))
             if explain_writer is not None:
-                explain_writer.write(_explained(explainer, cases, grouping))
+                explain_writer.write(told(_explained(explainer, cases, grouping)))
             if reject_writer is not None:
-                reject_writer.write(cases.rejects.lines.select(list(REJECT_COLUMNS)))
+                reject_writer.write(told(cases.rejects.lines.select(list(REJECT_COLUMNS))))
             if on_part is not None:
                 on_part(reader.counts.read)
         counts.finish(reader.counts)
@@ -127,18 +141,38 @@ def _check_targets(source: Path, targets: list[Path]) -> None:
         raise InputError("输出文件名不能用", faults)
 
 
-def _write(writer: TableWriter | None, cases: Cases, grouping: Grouping, with_input: bool) -> None:
-    if writer is None:
-        return
+def _as_it_is(table: pa.Table) -> pa.Table:
+    return table
+
+
+def _in_chinese(table: pa.Table) -> pa.Table:
+    """The table with Chinese headings, and its codes in words."""
+    form = case_format()
+    columns, titles = [], []
+    for name in table.column_names:
+        title = _TITLES.get(name) or form.title(name.removeprefix("input_"))
+        titles.append(f"读入_{title}" if title in titles else title)
+        column = table[name].combine_chunks()
+        if name in _WORDS and pa.types.is_dictionary(column.type):
+            words = [_WORDS[name].get(word, word) for word in column.dictionary.to_pylist()]
+            column = pa.DictionaryArray.from_arrays(column.indices, pa.array(words, pa.string()))
+        columns.append(column)
+    return pa.Table.from_arrays(columns, names=titles)
+
+
+def _results(cases: Cases, grouping: Grouping) -> pa.Table:
     results = grouping.table()
-    table = pa.Table.from_arrays(
+    return pa.Table.from_arrays(
         [cases.case_id, *results.columns], names=["case_id", *results.column_names]
     )
+
+
+def _with_input(cases: Cases, table: pa.Table, with_input: bool) -> pa.Table:
     if with_input:
         for name, column in _inputs(cases):
             taken = name in table.column_names
             table = table.append_column(f"input_{name}" if taken else name, column)
-    writer.write(table)
+    return table
 
 
 def _inputs(cases: Cases) -> Iterator[tuple[str, pa.Array]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,15 @@ from drg_engine.console import show_table
 from drg_engine.errors import Fault
 from drg_engine.files import written_aside
 
-__all__ = ["Head", "show_dates", "show_key", "show_known", "unknown_key", "write_schema"]
+__all__ = [
+    "Head",
+    "choice_words",
+    "show_dates",
+    "show_key",
+    "show_known",
+    "unknown_key",
+    "write_schema",
+]
 
 
 class Head(Protocol):
@@ -51,6 +60,27 @@ def show_dates(file: str, head: Head, digest: str, *, always: str) -> None:
     """Print a file's name, when it holds, and the beginning of its hash."""
     until = f"{head.effective_to} 前" if head.effective_to else always
     typer.echo(f"文件 {file}，生效 {head.effective_from} 至 {until}，指纹 {digest[:16]}")
+
+
+def choice_words(
+    value: str, choices: Sequence[str], description: str, known: Mapping[str, str] | None = None
+) -> str:
+    """A value for reading: a choice in the words that the key's description has for it.
+
+    What the file says stands in brackets behind: ``据实（as_charged）``.  Several are parted by 、.
+    known: words of choices that the description does not tell.
+    """
+    parts = value.split("、")
+    if not set(parts) <= set(choices):
+        return value
+    some = "|".join(map(re.escape, choices))
+    told = []
+    for part in parts:
+        own = rf"(?:^|[：；、]){re.escape(part)}(?![A-Za-z_])\s*(.+?)(?=；|，|（|、(?:{some})|$)"
+        found = re.search(own, description)
+        words = found[1] if found is not None else (known or {}).get(part, "")
+        told.append(f"{words}（{part}）" if words else part)
+    return "、".join(told)
 
 
 def show_key(words: Sequence[tuple[str, str]]) -> None:

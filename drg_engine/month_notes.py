@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from performance.inputs import unread_files
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from drg_engine.month import Month
+    from performance.stray_files import Stray
 
 __all__ = ["input_notes"]
 
 _SHOWN = 5
 _COUNTED = (
     "没有考勤",
-    "没有质量得分",
     "质量得分高于 100",
     "未知科室的得分",
     "未知科室的成本",
@@ -25,8 +25,7 @@ _COUNTED = (
 )
 _COUNTED_ENDS = ("的工号未知", "的科室未知")
 _MISSING = "缺少表"
-_OF_TABLE = {"attendance": "没有考勤", "quality": "没有质量得分"}
-"""What each row of these says, the missing table says once."""
+_ABSENT = "没有考勤"
 
 
 def input_notes(month: Month) -> list[str]:
@@ -35,9 +34,7 @@ def input_notes(month: Month) -> list[str]:
     A table of single items is missed only where another month of the workspace has one.
     """
     folder = month.workspace.inputs(month.period)
-    notes = [str(stray) for stray in unread_files(month.workspace.tables, folder)]
-    if len(notes) > _SHOWN:
-        notes = [*notes[:_SHOWN], f"另有 {len(notes) - _SHOWN} 个文件没有程序读"]
+    notes = _unread(unread_files(month.workspace.tables, folder))
     if month.allocation is None:
         return notes
     exceptions = month.allocation.exceptions
@@ -46,8 +43,21 @@ def input_notes(month: Month) -> list[str]:
         quiet = str(row["file"]).startswith("single_items")
         if not quiet or any(folder.parent.glob("*-*/single_items.*")):
             notes.append(f"缺少{row['found']} {row['file']}：{row['message']}")
-    absent = {_OF_TABLE.get(str(file).partition(".")[0]) for file in lacking["file"]}
-    return [*notes, *_counts(exceptions[~exceptions["kind"].isin(absent)])]
+    if "attendance.csv" in set(lacking["file"]):  # which says of all what each row says again
+        exceptions = exceptions[exceptions["kind"] != _ABSENT]
+    return [*notes, *_counts(exceptions)]
+
+
+def _unread(strays: Sequence[Stray]) -> list[str]:
+    """Files that were probably meant to be a table one by one, the others in one line."""
+    notes = [str(stray) for stray in strays if stray.meant is not None]
+    if len(notes) > _SHOWN:
+        notes = [*notes[:_SHOWN], f"另有 {len(notes) - _SHOWN} 个这样的文件"]
+    others = [f"{stray.folder}/{stray.file}" for stray in strays if stray.meant is None]
+    if others:
+        more = f" 等 {len(others)} 个" if len(others) > _SHOWN else ""
+        notes.append(f"没有程序读：{'、'.join(others[:_SHOWN])}{more}；名称要与表名相同")
+    return notes
 
 
 def _counts(exceptions: pd.DataFrame) -> Iterable[str]:
@@ -61,5 +71,6 @@ def _counts(exceptions: pd.DataFrame) -> Iterable[str]:
 
 
 def _message(rows: pd.DataFrame) -> str:
-    """The rows' message up to where they differ."""
-    return str(rows["message"].iloc[0]).partition("；")[0]
+    """The message of one row whole, of several up to where they differ."""
+    message = str(rows["message"].iloc[0])
+    return message if len(rows) == 1 else message.partition("；")[0]

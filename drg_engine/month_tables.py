@@ -172,7 +172,7 @@ def exceptions_by_kind(exceptions: pd.DataFrame) -> list[tuple[str, int]]:
     return [(kind, counts[kind]) for kind in order]
 
 
-_HEAVY = ("险种没有费率", "不在本月的病例")
+_HEAVY = ("缺少表", "险种没有费率", "不在本月的病例", "无法读取")
 _LIGHT = (
     ("病例拒收",),
     ("不能分组", "未入组", "歧义组"),

@@ -237,10 +237,10 @@ def status_and_show(folder: Path, period: str, ledger: str | None) -> None:
     second = _second_of(month)
     ran = run_inputs(month.workspace, period, ledger)
     told = {str(row["department"]): row for row in second.told.to_dict("records")}
-    for row in told.values():
-        if row["status"] == "used" and row["sha256"] not in ran:
-            row["status"] = "waiting"
-    status = [row["status"] for row in told.values()]
+    for one in told.values():
+        if one["status"] == "used" and one["sha256"] not in ran:
+            one["status"] = "waiting"
+    status = [str(one["status"]) for one in told.values()]
     assert month.inputs is not None  # noqa: S101 -- there is an allocation
     known = month.inputs.departments
     names = dict(zip(known["department"], known["department_name"], strict=True))

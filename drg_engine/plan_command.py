@@ -22,11 +22,14 @@ from performance.formula_tree import FUNCTIONS
 from performance.inputs import period_days
 from performance.plan import Plan, describe_plan, list_plans, load_plan
 from performance.plan_describe import plan_schema
+from performance.table_list import SERIES
 
 __all__ = ["check", "draw", "explain", "show_list", "show_plan", "write_schema"]
 
 _EPOCH_DAYS = 719_163
 _ALWAYS = "长期"
+_CHOICES = {**SERIES, "apply": "计", "ignore": "不计", "fixed": "固定部分", "average": "平均部分",
+            "head_fund": "科主任基金", "sub_pools": "分项奖金"}  # fmt: skip
 
 
 def show_list() -> None:
@@ -46,8 +49,11 @@ def show_plan(name_or_path: str, *, every: bool) -> None:
     rows = []
     for key, value in _stated(plan, every=every):
         pattern = _owner(key, list(known.index))
-        unit, meaning = ("", "") if pattern is None else known.loc[pattern, ["unit", "description"]]
-        rows.append((key, value, str(unit), str(meaning)))
+        unit, meaning, choices = ("", "", "")
+        if pattern is not None:
+            unit, meaning, choices = map(str, known.loc[pattern, ["unit", "description", "range"]])
+        words = key_tables.choice_words(value, choices.split(" | "), meaning, _CHOICES)
+        rows.append((key, words, unit, meaning))
     show_table("", ("键", "值", "单位", "含义"), rows)
     _show_formulas(plan)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,11 +24,11 @@ from drg_engine.policy import (
 )
 
 __all__ = [
+    "_value_words",
     "check",
     "explain",
     "show_list",
     "show_policy",
-    "_value_words",
     "write_page",
     "write_schema",
 ]
@@ -65,18 +64,12 @@ def _value_words(row: PolicyRow) -> str:
 
     key = key_of(row.key)
     if key.endswith(".insurances"):
-        return "、".join(_with_code(INSURANCE_TITLES.get(c, ""), c) for c in row.value.split("、"))
+        codes = [*INSURANCE_TITLES, *row.value.split("、")]
+        return key_tables.choice_words(row.value, codes, "", INSURANCE_TITLES)
     info = catalogue().get(key)
-    if info is None or row.value not in info.range.split("、"):
+    if info is None:
         return row.value
-    for piece in info.description.split("；"):
-        if re.match(rf"{re.escape(row.value)}(?![A-Za-z_])", piece):
-            return _with_code(piece.removeprefix(row.value).strip().split("，")[0], row.value)
-    return row.value
-
-
-def _with_code(words: str, code: str) -> str:
-    return f"{words}（{code}）" if words else code
+    return key_tables.choice_words(row.value, info.range.split("、"), info.description)
 
 
 def _show_files(policy: Policy) -> None:

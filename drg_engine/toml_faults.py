@@ -21,7 +21,7 @@ _WORDS = (
     (r"Invalid (initial character for a key part|statement)", "这里应为键或 [节名]",
      "中文名称作键要加英文半角引号，如 [drg.shares.'外科']"),
     (r"Unterminated string|Illegal character '\\n'", "文字没有收尾的引号", "引号成对，用英文半角"),
-    (r"Unescaped '\\' in a string", "文字里的反斜线", "改用单引号，如 'D:\\表'，或写两个反斜线"),
+    (r"Unescaped '\\' in a string", "文字里的反斜线", "改用单引号，如 '数据\\表'，或写两个反斜线"),
     (r"Unclosed (array|inline table)", "方括号或花括号没有收尾", "括号成对，各项用英文逗号隔开"),
     (r"Expected '\]+' at the end of a table declaration.*", "节名后缺右方括号", "写作 [节名]"),
     (r"Expected newline or end of document after a statement", "这一行值的后面还有别的内容",

@@ -116,6 +116,7 @@ def notices(source: SchemeSource, options: Mapping[str, Any]) -> list[Notice]:
         Notice("没有对应排除表、因而从不被排除的 CC/MCC", _without_table(source)),
         Notice("没有规则用到的编码集", _unused_sets(source, options)),
         Notice("没有权重的病组", _without_weight(tables["groups"])),
+        Notice("名称里有字在转录时丢失、写作问号的编码", _lost_names(source)),
     ]
     return [notice for notice in found if notice.items]
 
@@ -127,6 +128,17 @@ def _unknown_by_code(source: SchemeSource) -> tuple[str, ...]:
     return tuple(
         f"{code}（{where[0]}{f'，等 {len(where)} 张表' if len(where) > 1 else ''}）"
         for code, where in sorted(places.items())
+    )
+
+
+def _lost_names(source: SchemeSource) -> tuple[str, ...]:
+    """Codes whose name holds a question mark where its transcription lost a character."""
+    return tuple(
+        f"{code} {name}"
+        for table in source.codes.values()
+        if "name" in table.columns
+        for code, name in table.pick("code", "name")
+        if "?" in name or "\ufffd" in name
     )
 
 

@@ -229,6 +229,12 @@ def _fault(file: str, item: dict[str, Any]) -> Fault:
     return Fault(file, f"写法不对：{item['msg']}", column=key)
 
 
+_VALUE_WORDS = {
+    "rvu": "RVU 表", "relative_value": "人力资源消耗相对值", "work": "耗时 × 人员 × 难度 × 风险",
+    "facility": "院内", "non_facility": "诊室",
+}  # fmt: skip
+
+
 def describe_methods(methods: Methods) -> list[tuple[str, str, str]]:
     """Every key with its value and its meaning (with the unit), in the order of the file."""
     return list(_described((), methods))
@@ -238,7 +244,9 @@ def _described(path: tuple[str, ...], section: BaseModel) -> Iterator[tuple[str,
     for name, info in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, BaseModel):
-            yield from _described((*path, name), value)
+            inner = _described((*path, name), value)
+            above = f"{info.description}：" if path else ""
+            yield from ((key, shown, above + meaning) for key, shown, meaning in inner)
         elif value is not None:
             extra = info.json_schema_extra
             unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
@@ -247,6 +255,8 @@ def _described(path: tuple[str, ...], section: BaseModel) -> Iterator[tuple[str,
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, str) and value in _VALUE_WORDS:
+        return f"{_VALUE_WORDS[value]}（{value}）"
     if isinstance(value, bool):
         return "是" if value else "否"
     if isinstance(value, float):

@@ -11,7 +11,7 @@ import datetime as dt
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,19 @@ import pyarrow.compute as pc
 
 from drg_engine import readers
 from drg_engine.errors import Fault, InputError
+from performance.sheet_hints import heading_below
 
 __all__ = [
     "NO_DATE",
     "Coded",
     "Opened",
     "coded",
+    "columns_of",
     "dates",
     "days_of",
     "find_columns",
     "fixed",
+    "likely",
     "nearest",
     "open_table",
 ]
@@ -80,19 +83,33 @@ class Coded:
 class Opened:
     """A file's columns under canonical names; ``rows`` int64 (n,) are their rows in the file.
 
-    bad: rows of the file that are no rows of the table (wrong number of cells).
+    bad: rows of the file that are no rows of the table (wrong number of cells).  places: column of
+    each name in the file, from 0.
     """
 
     file: str
     table: pa.Table
     rows: npt.NDArray[np.int64]
     bad: tuple[readers.BadRow, ...]
+    places: Mapping[str, int] = field(default_factory=dict)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like ``name``, or None where nothing is like it."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return found[0] if found else None
+
+
+def likely(name: str, known: Sequence[str]) -> str | None:
+    """The known code that a mistyped one stands for: letters for digits, zeros lost, or nearest."""
+    digits = name.upper().translate(_LOOKS_LIKE)
+    for one in known:
+        if digits == one.upper() or (digits.isdigit() and digits.lstrip("0") == one.lstrip("0")):
+            return one
+    return nearest(name, known)
+
+
+_LOOKS_LIKE = str.maketrans("OＯIＩL", "00111")
 
 
 def open_table(
@@ -105,11 +122,28 @@ def open_table(
     """
     opened = readers.open_table(path)
     parts = list(opened.parts)
-    places = find_columns(path.name, opened.headings, headings, required)
+    places = columns_of(path, opened.headings, headings, required)
     columns = [_whole([p.table for p in parts], place) for place in places.values()]
     rows = np.concatenate([part.rows for part in parts] or [np.empty(0, dtype=np.int64)])
     table = pa.table(columns, names=list(places))
-    return Opened(path.name, table, rows, tuple(opened.bad_rows))
+    return Opened(path.name, table, rows, tuple(opened.bad_rows), places)
+
+
+def columns_of(
+    path: Path,
+    found: Sequence[str],
+    headings: Mapping[str, tuple[str, ...]],
+    required: Iterable[str],
+) -> dict[str, int]:
+    """As :func:`find_columns`, telling a heading that stands below a title as what it is."""
+    needed = list(required)
+    try:
+        return find_columns(path.name, found, headings, needed)
+    except InputError as error:
+        below = heading_below(path, headings, needed)
+        if below is None:
+            raise
+        raise InputError(f"{path.name} 的表头不对", [below]) from error
 
 
 def find_columns(

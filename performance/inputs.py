@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from drg_engine.errors import Fault, InputError
-from performance.columns import nearest
+from performance.columns import likely
 from performance.line_files import LineFile
 from performance.lines import ChargeLines
 from performance.stray_files import Stray, stray_files
@@ -195,20 +195,19 @@ def _strange_departments(
     files: Mapping[str, Path], frames: Mapping[str, pd.DataFrame]
 ) -> list[Fault]:
     """Staff and posts of departments that nobody knows: nothing could reach them."""
+    people = [table for table in ("staff", "posts") if table in frames and len(frames[table])]
+    if "departments" not in frames or not people:
+        return []
+    known = [str(name) for name in frames["departments"]["department"]]
+    if not known:
+        return [Fault(files["departments"].name, "没有一个科室", mend="请填写各科室")]
     faults = []
-    known = (
-        [] if "departments" not in frames else list(map(str, frames["departments"]["department"]))
-    )
-    for table in ("staff", "posts"):
-        if not known or table not in frames:
-            continue
+    for table in people:
         frame = frames[table]
         lost = frame[~frame["department"].isin(known)]
         for row, name in zip(lost["row"], lost["department"], strict=True):
-            near = nearest(str(name), known)
+            near = likely(str(name), known)
             mend = "请改正，或在科室表加上" + (f"；最接近“{near}”" if near else "")
-            fault = Fault(
-                files[table].name, "科室不在科室表", int(row), "科室编码", str(name), mend
-            )
-            faults.append(fault)
+            file, found = files[table].name, str(name)
+            faults.append(Fault(file, "科室不在科室表", int(row), "科室编码", found, mend))
     return faults

@@ -13,7 +13,7 @@ import pyarrow as pa
 from drg_engine import readers
 from drg_engine.errors import Fault, InputError
 from drg_engine.text_tables import TextPart, gathered
-from performance.columns import find_columns
+from performance.columns import columns_of, find_columns
 from performance.lines import (
     HEADINGS,
     REQUIRED,
@@ -88,7 +88,7 @@ def _open(path: Path) -> tuple[_Tables, list[readers.BadRow]]:
     if path.suffix.lower() in (".parquet", ".pq") and path.is_file():
         return _parquet_tables(path), []
     opened = readers.open_table(path)
-    places = find_columns(path.name, opened.headings, HEADINGS, REQUIRED)
+    places = columns_of(path, opened.headings, HEADINGS, REQUIRED)
     return _text_tables(opened.parts, places), opened.bad_rows
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from drg_engine.errors import AllocationError, Fault, InputError
 from performance.cells import Cells
-from performance.columns import nearest
+from performance.columns import likely
 from performance.inputs import Inputs
 from performance.line_checks import EXCEPTION_COLUMNS
 from performance.plan import Plan
@@ -43,7 +43,7 @@ def check_month(plan: Plan, inputs: Inputs) -> None:
     faults = [*_lacking_faults(plan, inputs), *_score_faults(plan, inputs)]
     if faults:
         raise InputError(f"输入不合方案的要求，有 {len(faults)} 处", faults)
-    faults = list(_above_full(plan, inputs))
+    faults = [*_absent(plan, inputs), *_above_full(plan, inputs)]
     if faults:
         raise AllocationError("考勤不合方案要求", faults)
 
@@ -211,12 +211,13 @@ def _high_scores(plan: Plan, inputs: Inputs) -> list[tuple[object, ...]]:
         return []
     table = inputs.quality
     high = table[table["score_e4"] > _FULL_SCORE]
-    mend = f"高于 100 分，增加绩效；方案最高 {plan.model.quality.max_score:g} 分，请核对"
-    return [
-        _row("质量得分高于 100", _file(inputs, "quality"),
-             f"{name} {decimal_text(int(score), 4)}", row, mend)
-        for row, name, score in zip(_rows(high), high["department"], high["score_e4"], strict=True)
-    ]  # fmt: skip
+    file, most = _file(inputs, "quality"), f"{plan.model.quality.max_score:g}"
+    told = []
+    for row, name, score in zip(_rows(high), high["department"], high["score_e4"], strict=True):
+        points = decimal_text(int(score), 4)
+        message = f"高于 100 分，增加绩效；得分 {points}，方案最高 {most}，请核对"
+        told.append(_row("质量得分高于 100", file, str(name), row, message))
+    return told
 
 
 def _above_full(plan: Plan, inputs: Inputs) -> Iterator[Fault]:
@@ -233,17 +234,36 @@ def _above_full(plan: Plan, inputs: Inputs) -> Iterator[Fault]:
         yield Fault(file, "实际出勤多于应出勤", int(row), "实际出勤天数", found, mend)
 
 
+def _absent(plan: Plan, inputs: Inputs) -> Iterator[Fault]:
+    """Staff without attendance where the plan refuses them, then the numbers that nobody has."""
+    if plan.model.staff.missing_attendance != "refuse" or not uses_attendance(plan):
+        return
+    file, present = _file(inputs, "attendance"), set(inputs.attendance["staff_id"])
+    absent = sorted({str(name) for name in inputs.staff["staff_id"]} - present)
+    for name in absent:
+        mend = "请补考勤，或改 staff.missing_attendance"
+        yield Fault(file, "没有考勤", None, "工号", name, mend)
+    if absent:
+        for row, name, near in _with_nearest(*_strangers(inputs, inputs.attendance)):
+            mend = "请改正工号，或在人员表加上" + near
+            yield Fault(file, "工号不在人员表", row, "工号", name, mend)
+
+
+def _strangers(inputs: Inputs, table: pd.DataFrame) -> tuple[pd.DataFrame, str, list[str]]:
+    """Rows of a table whose staff numbers nobody has, the column, and the known numbers."""
+    known = sorted({str(name) for name in inputs.staff["staff_id"]})
+    return table[~table["staff_id"].isin(set(known))], "staff_id", known
+
+
 def _unknown_staff(plan: Plan, inputs: Inputs) -> list[tuple[object, ...]]:
     """Staff numbers of the month's tables that are not in the staff table."""
     tables = []
     if uses_attendance(plan):
         tables.append(("attendance", inputs.attendance))
     tables.append(("staff_scores", inputs.staff_scores))
-    known = sorted({str(name) for name in inputs.staff["staff_id"]})
     told = []
     for name, table in tables:
-        lost = table[~table["staff_id"].isin(set(known))]
-        for row, found, near in _with_nearest(lost, "staff_id", known):
+        for row, found, near in _with_nearest(*_strangers(inputs, table)):
             message = f"工号不在人员表；这一行没有用到{near}"
             told.append(_row(f"{TABLES[name].title}的工号未知", _file(inputs, name), found, row,
                              message))  # fmt: skip
@@ -271,20 +291,8 @@ def _with_nearest(
 ) -> Iterator[tuple[int, str, str]]:
     """Row, name and the nearest known name in words, of each row of a table."""
     for place, (row, name) in enumerate(zip(_rows(table), table[column], strict=True)):
-        near = _likely(str(name), known) if place < _NEAREST else None
+        near = likely(str(name), known) if place < _NEAREST else None
         yield row, str(name), f"；最接近“{near}”" if near else ""
-
-
-def _likely(name: str, known: list[str]) -> str | None:
-    """The known number that a mistyped one stands for: letters for digits, zeros lost, or like."""
-    digits = name.upper().translate(_LOOKS_LIKE)
-    for one in known:
-        if digits == one or digits.lstrip("0") == one.lstrip("0"):
-            return one
-    return nearest(name, known)
-
-
-_LOOKS_LIKE = str.maketrans("OＯIＩLl", "001111")
 
 
 def _rows(table: pd.DataFrame) -> Iterable[int]:

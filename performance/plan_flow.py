@@ -141,9 +141,9 @@ def _steps(plan: Plan) -> _Drawn:
             for name, share in model.costs.borne.items()
             if share
         ]
-        lines = ["、".join(borne[at : at + _A_LINE]) for at in range(0, len(borne), _A_LINE)]
+        rows = ["、".join(borne[at : at + _A_LINE]) for at in range(0, len(borne), _A_LINE)]
         yield (
-            FlowBox("borne", 1, "承担成本", (*lines, _funding(model.costs.funding))),
+            FlowBox("borne", 1, "承担成本", (*rows, _funding(model.costs.funding))),
             ["costs"],
         )
     yield FlowBox("pools", 1, "奖金池", tuple(_pools(plan))), ["money"]

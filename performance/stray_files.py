@@ -69,24 +69,29 @@ def stray_files(places: Iterable[tuple[str, Path, Iterable[str]]]) -> tuple[Stra
     places: what each folder is called, where it is, and its tables.  Other documents, hidden files
     and the systems' own are left aside.
     """
-    known = [(title, folder, dict.fromkeys(names, _READABLE)) for title, folder, names in places]
-    known = [
-        (title, folder, names | (_OTHERS if "charges" in names else {}))
-        for title, folder, names in known
-    ]
+    known = []
+    for title, folder, names in places:
+        listed: dict[str, tuple[str, ...]] = dict.fromkeys(names, _READABLE)
+        known.append((title, folder, {**listed, **(_OTHERS if "charges" in listed else {})}))
     homes = {name: title for title, _, names in known for name in names}
+    held = {title: _files(folder) for title, folder, _ in known}
     found = []
-    for title, folder, names in known:
-        there = {p.name for p in folder.iterdir() if p.is_file()} if folder.is_dir() else set()
-        read = {f"{name}{suffix}" for name, suffixes in names.items() for suffix in suffixes}
-        for file in sorted(there - read):
-            stray = _stray(title, file, there, homes)
+    for title, _, own in known:
+        read = {f"{name}{suffix}" for name, suffixes in own.items() for suffix in suffixes}
+        for file in sorted(held[title] - read):
+            stray = _stray(title, file, held, homes)
             if stray is not None:
                 found.append(stray)
     return tuple(found)
 
 
-def _stray(title: str, file: str, there: set[str], homes: Mapping[str, str]) -> Stray | None:
+def _files(folder: Path) -> set[str]:
+    return {p.name for p in folder.iterdir() if p.is_file()} if folder.is_dir() else set()
+
+
+def _stray(
+    title: str, file: str, held: Mapping[str, set[str]], homes: Mapping[str, str]
+) -> Stray | None:
     suffix = Path(file).suffix
     if file.startswith((".", "~$")) or suffix.lower() not in _DATA:
         return None
@@ -97,16 +102,16 @@ def _stray(title: str, file: str, there: set[str], homes: Mapping[str, str]) -> 
         return Stray(title, file, None, False, "不用的请移走")
     readable = _OTHERS.get(meant, _READABLE)
     wanted = f"{meant}{suffix.lower()}" if suffix.lower() in readable else f"{meant}.xlsx"
-    same = sorted(name for name in there if name in {f"{meant}{one}" for one in readable})
-    if same and homes[meant] == title:
-        return Stray(title, file, meant, sure, f"本月读的是 {same[0]}；多余的请移走")
+    home = homes[meant]
+    same = [f"{meant}{one}" for one in readable if f"{meant}{one}" in held[home]]
+    if same:
+        return Stray(title, file, meant, sure, f"读的是 {home}/{same[0]}；多余的请移走")
     if suffix.lower() not in readable:
         mend = f"这种格式不读：在 Excel 里打开，另存为 {wanted}（Excel 工作簿）或 {meant}.csv"
     else:
         mend = f"应为 {wanted} 吗？请改名" if not sure else f"请改名为 {wanted}"
-    if homes[meant] != title:
-        moved = "并" if Path(file).name != wanted else ""
-        mend = f"{mend}，{moved}移到 {homes[meant]}" if moved else f"请移到 {homes[meant]}"
+    if home != title:
+        mend = f"请移到 {home}" if file == wanted else f"{mend}，并移到 {home}"
     return Stray(title, file, meant, sure, mend)
 
 

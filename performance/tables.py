@@ -17,6 +17,7 @@ import pandas as pd
 
 from drg_engine.errors import Fault, InputError
 from performance.columns import NO_DATE, Opened, coded, dates, fixed, nearest, open_table
+from performance.sheet_hints import with_sheet_hints
 from performance.table_list import (
     BLANK,
     INCOME_CLASSES,
@@ -66,10 +67,16 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     faults += _repeated(path.name, table, frame)
     faults += _CHECKS.get(name, _no_check)(path.name, frame)
     if faults:
+        faults = with_sheet_hints(path, faults, _places(table, opened))
         raise InputError(f"{table.title} {path.name} 有 {len(faults)} 处错误", faults)
     fields = [column.field for column in table.columns]
     order = [*table.key, *(name for name in fields if name not in table.key), "row"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
+
+
+def _places(table: Table, opened: Opened) -> dict[str, int]:
+    """Column in the file (from 0) of each heading that faults name."""
+    return {c.headings[0]: opened.places[c.name] for c in table.columns if c.name in opened.places}
 
 
 def complete(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -187,6 +194,7 @@ def _repeated(file: str, table: Table, frame: pd.DataFrame) -> list[Fault]:
     if not table.key:
         return []
     again = frame[frame.duplicated(list(table.key), keep="first")]
+    again = again[again[table.key[0]] != ""]  # a blank key is told as such
     first = table.columns[[c.name for c in table.columns].index(table.key[0])]
     return [
         Fault(file, "同一键值出现多次", int(row), first.headings[0], str(found), "请只保留一行")

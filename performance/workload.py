@@ -54,7 +54,9 @@ def nursing_points(
     for ward in nursing.to_dict("records"):
         department = str(ward["department"])
         if department not in known:
-            told.append(_exception("护理工作量的科室未知", department, ward, "点数归入未知，留存待查"))
+            told.append(
+                _exception("护理工作量的科室未知", department, ward, "点数归入未知，留存待查")
+            )
         own = {"department": department if department in known else UNKNOWN, "series": _SERIES}
         rows.append(own | _workload(model, ward))
         if model.grade == "apply":

@@ -202,7 +202,7 @@ def _told_change(report: DeskReport) -> list[str]:
 
 def _extremes(table: pd.DataFrame, key: str, title: str, names: Mapping[str, str]) -> str:
     kept = table[table[key] != ""].sort_values("surplus_fen", kind="stable")
-    if kept.empty:
+    if len(kept) < 2:
         return ""
     worst, best = kept.iloc[0], kept.iloc[-1]
 

@@ -338,7 +338,7 @@ def test_the_workbook_says_what_made_it(workbook: Path) -> None:
     said = {sheet.cell(row, 1).value: sheet.cell(row, 2).value for row in range(2, sheet.max_row)}
     assert said["价格项目"].startswith("items.csv　SHA-256 ")
     assert "未能" in said["国家格式：2012年版"] or "核实" in said["国家格式：2012年版"]
-    assert said["方法：proposal.least"].startswith("0.6")
+    assert said["方法：低于此可信度的不提建议"].startswith("0.6")
     assert said["版本"] == "2027-01"
 
 

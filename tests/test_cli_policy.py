@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,9 @@ def test_show_a_policy() -> None:
     assert "rates.310" in output
     assert "12252.7" in output
     assert "公布费率" in output
+    for words in ("据实（as_charged）", "按权重分档（weight）", "离休（340）"):
+        assert words in output
+    assert not re.search(r" (as_charged|excess_share|discharges|standard) ", output)
     assert "points.scale" not in output
     every = run("show", PAYMENT / "rate_example.toml", "--all").output
     assert "points.scale" in every

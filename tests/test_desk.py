@@ -93,6 +93,15 @@ _rows = st.lists(
 )
 
 
+def test_the_share_of_persons_is_not_known_where_no_case_states_it() -> None:
+    frame = _frame({"charges": 1_000_000}, {"charges": 3_000_000})
+    bare = desk_tables(frame, own_reference(frame), SETTINGS).tables["header"].iloc[0]
+    assert np.isnan(bare["personal_share"])
+    given_ = frame.assign(personal_fen=[200_000, 800_000])
+    told = desk_tables(given_, own_reference(given_), SETTINGS).tables["header"].iloc[0]
+    assert told["personal_share"] == 0.25
+
+
 @_few
 @given(_rows)
 def test_every_level_adds_up_to_the_hospital_and_to_its_cases(rows: list[dict[str, Any]]) -> None:

@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,12 +57,21 @@ def _as_they_are(rows: Rows) -> Rows:
 
 def _others_differ(rows: Rows) -> Rows:
     """Fewer cases of other departments, at other amounts, of other lengths."""
-    kept = [dict(row) for row in rows[::3]]
+    return _at_other_amounts(rows[::3], 1.3)
+
+
+def _others_are_cheaper(rows: Rows) -> Rows:
+    """As many, none of which is paid as a dear one in the place of the department's own."""
+    return _at_other_amounts(rows, 0.7)
+
+
+def _at_other_amounts(rows: Rows, factor: float) -> Rows:
+    kept = [dict(row) for row in rows]
     money = ("总费用", "药品费", "耗材费", "检查化验费", "医疗服务费", "其他费", "成本")
     for at, row in enumerate(kept):
         row["住院天数"] = str(int(row["住院天数"]) + 1 + at % 3)
         for name in money:
-            row[name] = f"{float(row[name]) * (1.3 + 0.01 * (at % 7)):.2f}"
+            row[name] = f"{float(row[name]) * (factor + 0.01 * (at % 7)):.2f}"
         row["总费用"] = f"{sum(float(row[name]) for name in money[1:6]):.2f}"
     return kept
 
@@ -109,6 +117,25 @@ def test_nothing_of_an_edition_depends_on_other_departments(
     assert _parts(tmp_path / "一果") == one
     with pytest.raises(DrgEngineError, match="有误"):
         surplus_and_show(tmp_path / "一", MONTH, tmp_path / "x", department=OWN, against="hospital")
+
+
+def test_an_edition_against_last_month_has_the_groups_of_its_own_two_months(
+    tmp_path: Path, demo_hospital: Path
+) -> None:
+    told = []
+    for name, change in (("一", _as_they_are), ("二", _others_are_cheaper)):
+        folder = _hospital(tmp_path / name, demo_hospital, change, "1.0")
+        last = folder / "inputs" / "2026-09"
+        shutil.copytree(folder / "inputs" / MONTH, last)
+        text = (last / "cases.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+        (last / "cases.csv").write_text("".join(text[:-30]), encoding="utf-8")
+        surplus_and_show(folder, MONTH, tmp_path / f"{name}果", department=OWN, unmask=True)
+        told.append(_parts(tmp_path / f"{name}果"))
+    assert told[0] == told[1]
+    causes = pd.read_csv(io.StringIO(told[0]["科室病组因何.csv"]))
+    assert len(causes) > 2
+    assert ((causes["工作量·出院例数"] > 0) | (causes["参照例数"] > 0)).all()
+    assert (causes["病组名称"] != causes["DRG 编码"]).all()
 
 
 def _edition(report: DeskReport, path: Path, department: str) -> str:
@@ -205,7 +232,9 @@ def test_a_department_is_told_by_code_or_name() -> None:
         assert words in str(caught.value.faults[0].mend)
 
 
-def _whole(base: DeskReport) -> dict[str, Any]:
-    now = frame_cells(base.desk.frame)
-    causes = gathered(decompose(now, hospital_reference(now)))
-    return {"causes": causes, "against": "全院（同样例数）", "within": True}
+def test_one_department_is_not_both_ends(tmp_path: Path, demo_hospital: Path) -> None:
+    folder = _hospital(tmp_path / "院", demo_hospital, _as_they_are, "1.0")
+    surplus_and_show(folder, MONTH, tmp_path / "果", department=OWN)
+    whole = "".join(_parts(tmp_path / "果").values())
+    assert "亏损 " in whole
+    assert "盈余最多 儿科" not in whole

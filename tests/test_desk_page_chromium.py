@@ -17,7 +17,14 @@ import pytest
 from browser import Browser, browser
 from desk_report import DEPARTMENTS, DOCTORS, FORMULA, HOSTILE, INSURANCES, desk_report
 
-from drg_engine.decomposition import by_unit, causes_of
+from drg_engine.decomposition import (
+    by_unit,
+    causes_of,
+    decompose,
+    frame_cells,
+    gathered,
+    hospital_reference,
+)
 from drg_engine.desk_frame import read_months
 from drg_engine.desk_measures import measures
 from drg_engine.desk_reference import desk_settings, own_reference
@@ -306,6 +313,37 @@ def test_causes_add_up_and_follow_the_department(tab: Browser, report: DeskRepor
             assert sum(amounts) == fen(money["增减"])
     told = tab.run("document.querySelector('#first-charts svg').getAttribute('aria-label')")
     assert f"本期 {figure(expected['surplus_fen'] / 1e6)}" in told
+
+
+def test_against_itself_the_hospital_has_no_causes(
+    chromium: Browser, report: DeskReport, tmp_path: Path
+) -> None:
+    own = report.desk.frame
+    kept = own[(own["department"] != "KD02") | ~own["drg"].isin(["X515", "X616"])]
+    now = frame_cells(kept.reset_index(drop=True))
+    names = {**report.names, "drg": {**report.names["drg"], "—": "本科室没有的病组"}}
+    within = replace(
+        report, within=True, against="全院（同样例数）", names=names,
+        causes=gathered(decompose(now, hospital_reference(now))),
+    )  # fmt: skip
+    write_desk_page(within, tmp_path / "页.html")
+    titles = "[...document.querySelectorAll('#sheet .table h3')].map((one) => one.textContent)"
+    losing = by_unit(within.causes).sort_values("surplus_fen")["unit"].iloc[0]
+    for tab in opened(chromium, tmp_path / "页.html"):
+        go(tab, sheet="因何增减")
+        assert tab.run(titles) == ["按科室"]
+        rows = table(tab, "按科室")
+        assert [next(iter(row.values())) for row in rows if "合计" in row.values()] == []
+        assert {row["科室编码"] for row in rows} == set(DEPARTMENTS)
+        heading = tab.run("document.querySelector('#first-charts h3').textContent")
+        assert heading == f"盈亏因何增减：{name_of('department', losing)}"
+        go(tab, sheet="因何增减", department="KD02")
+        assert tab.run(titles) == ["按科室", "按病组"]
+        rows = table(tab, "按病组")
+        (idle,) = (row for row in rows if row["病组名称"] == "本科室没有的病组")
+        assert idle["DRG 编码"] == "—"
+        buttons = "[...document.querySelectorAll('#sheet tbody button')].map((b) => b.textContent)"
+        assert "—" not in tab.run(buttons)
 
 
 def test_doctors_of_few_cases_are_marked_and_have_no_rank(tab: Browser, report: DeskReport) -> None:

@@ -185,3 +185,35 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_headings_and_codes_in_chinese_if_asked(tmp_path: Path, source: Path, run: Run) -> None:
+    small = tmp_path / "few.csv"
+    small.write_text("".join(source.read_text().splitlines(keepends=True)[:301]) + "x\n")
+    plain, told = tmp_path / "o.csv", tmp_path / "中文.csv"
+    assert run(*base(small, plain))[0] == 0
+    more = ["--explain", tmp_path / "e.csv", "--rejects", tmp_path / "r.csv", "--with-input"]
+    assert run(*base(small, told), *more, "--chinese")[0] == 0
+    assert told.read_bytes().startswith(b"\xef\xbb\xbf")  # else Excel misreads it
+    rows, expected = read_csv(told), read_csv(plain)
+    assert list(rows[0])[:9] == [
+        "病案号", "状态", "MDC", "ADRG", "病组", "严重程度", "原因", "性别", "年龄",
+    ]  # fmt: skip
+    assert [row["病组"] for row in rows] == [row["drg"] for row in expected]
+    status = {
+        "grouped": "已入组",
+        "ambiguous": "歧义组",
+        "ungrouped": "未入组",
+        "invalid": "不能分组",
+    }
+    assert [row["状态"] for row in rows] == [status[row["status"]] for row in expected]
+    assert not [row for row in rows if row["原因"].isascii() and row["原因"]]
+    assert list(read_csv(tmp_path / "e.csv")[0]) == ["病案号", "病组", "入组路径"]
+    assert list(read_csv(tmp_path / "r.csv")[0]) == [
+        "文件",
+        "行",
+        "病案号",
+        "列",
+        "读到的值",
+        "原因",
+    ]

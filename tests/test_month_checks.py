@@ -1,314 +1,294 @@
-"""A month's cases that cannot be what the clerk meant: told or refused, never paid in silence."""
+"""What a clerk gets wrong with a month's files: told with file, row and how to mend it."""
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import openpyxl
 import pytest
-import xlsxwriter
-from ledger_cases import PERIOD, make_small
-from policy_workspace import make_workspace
-from typer.testing import CliRunner
+from ledger_cases import PERIOD, WANG, make_small
+from test_allocation_hospital import SMALL, SURPLUS, assert_closed, make_inputs, make_plan
 
-from drg_engine.cases import read_cases
-from drg_engine.cli import app
-from drg_engine.errors import DrgEngineError, InputError
-from drg_engine.month import Month, compute_month
-from drg_engine.month_run import run_month
-from drg_engine.month_tables import exceptions_by_kind, month_exceptions
-from drg_engine.policy_set import load_policies
-from drg_engine.settle_files import CaseSource
-from drg_engine.surplus_command import surplus_and_show
-from drg_engine.workbook_files import sheet_rows
-from drg_engine.workspace import open_workspace
-from grouper_tables import load_scheme
+from drg_engine.errors import AllocationError, DrgEngineError, InputError
+from drg_engine.month_notes import input_notes
+from drg_engine.month_run import record_month
+from performance import Allocation, allocate, read_inputs, read_table
+from performance.inputs import unread_files
 
-HEADING = (
-    "病案号,性别,年龄,主要诊断编码,主要手术编码,住院天数,入院日期,出院日期,"
-    "出院科室,主治医生,险种,总费用,成本"
-)
-ROWS = (
-    "A00001,女,56,K80.100,51.2300,6,2026-10-01,2026-10-03,D101,100002,310,15000.00,14000.00",
-    "A00002,男,61,I63.900,,9,2026-10-01,2026-10-09,D201,100005,390,9000.50,8000.00",
-)
+ATTENDANCE = (SMALL / "inputs" / "attendance.csv").read_text(encoding="utf-8-sig")
+QUALITY = (SMALL / "inputs" / "quality.csv").read_text(encoding="utf-8-sig")
+CHARGES = (SMALL / "inputs" / "charges.csv").read_text(encoding="utf-8-sig")
 
 
-@pytest.fixture
-def hospital(tmp_path: Path) -> Path:
-    folder = make_small(tmp_path / "院")
-    write_cases(folder)
-    return folder
+def month(
+    folder: Path, change: Callable[[Path], Any], changes: dict[str, Any] | None = None, **texts: str
+) -> Allocation:
+    """The small month after ``change`` was done to its folder of inputs."""
+    make_inputs(folder, **texts)
+    change(folder / "inputs")
+    inputs = read_inputs(folder / "tables", folder / "inputs", "2026-10")
+    return allocate(make_plan(changes), inputs, SURPLUS)
 
 
-def write_cases(folder: Path, *rows: str, heading: str = HEADING) -> None:
-    text = "\n".join([heading, *(rows or ROWS)]) + "\n"
-    (folder / "inputs" / PERIOD / "cases.csv").write_text(text, encoding="utf-8-sig")
+def refused(folder: Path, *args: Any, **texts: str) -> list[str]:
+    with pytest.raises(DrgEngineError) as caught:
+        month(folder, *args, **texts)
+    return [str(fault) for fault in caught.value.faults]
 
 
-def computed(folder: Path, period: str = PERIOD) -> Month:
-    return compute_month(open_workspace(folder), period, lambda _: None)
+def nothing(folder: Path) -> None:
+    assert folder.is_dir()
 
 
-def refusal(folder: Path) -> str:
-    with pytest.raises(InputError) as error:
-        computed(folder)
-    return str(error.value)
+def without(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / f"{name}.csv").unlink()
 
 
-def shown(folder: Path) -> str:
-    done = CliRunner().invoke(app, ["run", str(folder), PERIOD], env={"COLUMNS": "400"})
-    assert done.exit_code == 0, done.exception
-    return done.output
+def renamed(name: str, new: str) -> Callable[[Path], Path]:
+    return lambda folder: (folder / f"{name}.csv").rename(folder / new)
 
 
-def told(folder: Path, kind: str) -> dict[str, object]:
-    exceptions = month_exceptions(computed(folder))
-    return dict(exceptions[exceptions["kind"] == kind].iloc[0])
+def notes_of(folder: Path, result: Allocation) -> list[str]:
+    workspace = SimpleNamespace(inputs=lambda _: folder / "inputs", tables=folder / "tables")
+    made = SimpleNamespace(workspace=workspace, period="2026-10", allocation=result)
+    return input_notes(cast("Any", made))
+
+
+# ------------------------------------------------------------------- tables that are not there
 
 
 @pytest.mark.parametrize(
-    ("heading", "wrong", "words"),
+    ("name", "words"),
     [
-        ("总费用", "总废用", ["缺少“总费用”列", "是不是“总废用”"]),
-        ("险种", "险钟", ["缺少“险种”列", "是不是“险钟”"]),
-        ("出院科室", "出院课室", ["缺少“出院科室”列", "是不是“出院课室”"]),
-        ("出院日期", "出院曰期", ["缺少“出院日期”列", "是不是“出院曰期”"]),
-        ("总费用", "Q", ["缺少“总费用”列", "请加上“总费用”列", "住院总费用"]),
+        ("costs", "costs.csv：缺少科室成本表，方案用到它（costs.borne）。请放入本月的 costs.csv；"
+         "本月确实没有的，放一个只有表头的"),
+        ("attendance", "attendance.csv：缺少考勤表，方案用到它（staff.attendance）"),
+    ],
+)  # fmt: skip
+def test_a_table_that_the_plan_uses_is_missed(name: str, words: str, tmp_path: Path) -> None:
+    told = refused(tmp_path, without(name))
+    assert len(told) == 1
+    assert words in told[0]
+
+
+def test_a_heading_alone_says_that_there_is_nothing(tmp_path: Path) -> None:
+    assert_closed(month(tmp_path, nothing, costs="科室编码,成本项目,金额\n"))
+
+
+def test_what_the_plan_lets_be_missing_is_told(tmp_path: Path) -> None:
+    """quality.missing = full; no single items at all is quiet, but told."""
+    result = month(tmp_path, lambda f: [without("quality")(f), without("single_items")(f)])
+    lacking = result.exceptions[result.exceptions["kind"] == "缺少表"].set_index("file")
+    assert lacking.loc["quality.csv", "message"] == "各科室按满分计；若应有，请放入后重跑"
+    assert "按没有单项奖惩计" in lacking.loc["single_items.csv", "message"]
+    notes = notes_of(tmp_path, result)
+    assert notes == ["缺少质量得分表 quality.csv：各科室按满分计；若应有，请放入后重跑"]
+    full = {"staff.missing_attendance": "full"}
+    told = month(tmp_path / "b", without("attendance"), full).exceptions
+    assert "全体按全勤计" in told[told["file"] == "attendance.csv"]["message"].iloc[0]
+
+
+def test_single_items_are_missed_where_other_months_have_them(tmp_path: Path) -> None:
+    result = month(tmp_path, without("single_items"))
+    assert notes_of(tmp_path, result) == []
+    (tmp_path / "2026-09").mkdir()
+    (tmp_path / "2026-09" / "single_items.csv").write_text("x", encoding="utf-8")
+    assert notes_of(tmp_path, result)[0].startswith("缺少单项奖惩表 single_items.csv")
+
+
+def test_tables_that_no_plan_asks_for_are_not_missed(tmp_path: Path) -> None:
+    changes = {
+        "quality": {"kind": "none"}, "costs": {"funding": "within", "borne": {"*": 0.0}},
+        "drg": {"kind": "none"}, "staff.attendance": "ignore",
+    }  # fmt: skip
+
+    def bare(folder: Path) -> None:
+        for name in ("quality", "costs", "attendance"):
+            without(name)(folder)
+
+    result = month(tmp_path, bare, changes)
+    assert "缺少表" not in set(result.exceptions["kind"])
+    assert notes_of(tmp_path, result) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "new", "words"),
+    [
+        ("attendance", "考勤.csv", "有 inputs/考勤.csv，请改名为 attendance.csv"),
+        ("attendance", "attendance.xls", "另存为 attendance.xlsx（Excel 工作簿）或 attendance.csv"),
+        ("quality", "10月质量得分表(1).csv", "请改名为 quality.csv"),
+        ("quality", "quality.xls", "这种格式不读"),
+        ("single_items", "单项奖惩.csv", "请改名为 single_items.csv"),
+        ("charges", "收费明细.csv", "请改名为 charges.csv"),
     ],
 )
-def test_a_column_that_the_month_needs(
-    hospital: Path, heading: str, wrong: str, words: list[str]
+def test_a_misnamed_table_is_not_taken_for_a_missing_one(
+    name: str, new: str, words: str, tmp_path: Path
 ) -> None:
-    write_cases(hospital, heading=HEADING.replace(heading, wrong))
-    text = refusal(hospital)
-    assert "cases.csv 第 1 行" in text
-    assert all(word in text for word in words), text
+    told = refused(tmp_path, renamed(name, new))
+    assert len(told) == 1
+    assert words in told[0]
 
 
-def test_all_columns_that_lack_are_told_at_once(hospital: Path) -> None:
-    write_cases(hospital, heading=HEADING.replace("险种", "别的").replace("出院科室", "其他"))
-    text = refusal(hospital)
-    assert "缺少“险种”列" in text
-    assert "缺少“出院科室”列" in text
-
-
-@pytest.mark.parametrize(("value", "title"), [("15000.00", "总费用"), ("310", "险种")])
-def test_a_column_that_is_there_and_blank(hospital: Path, value: str, title: str) -> None:
-    write_cases(hospital, ROWS[0].replace(value, ""))
-    assert f"[{title}]：整列都是空的" in refusal(hospital)
-
-
-def test_a_month_without_doctors_is_told(hospital: Path) -> None:
-    write_cases(hospital, heading=HEADING.replace("主治医生", "主治大夫"))
-    assert "没有“主治医生”列" in shown(hospital)
-    row = told(hospital, "缺少列")
-    assert (row["file"], row["column"]) == ("cases.csv", "主治医生")
-    assert "是不是“主治大夫”" in str(row["message"])
-
-
-def test_the_surplus_asks_for_the_same_columns(hospital: Path, tmp_path: Path) -> None:
-    write_cases(hospital, heading=HEADING.replace("总费用", "总废用"))
-    with pytest.raises(InputError, match="是不是“总废用”"):
-        surplus_and_show(hospital, PERIOD, tmp_path / "析")
-
-
-def test_settling_raw_cases_asks_for_charges_and_insurance(hospital: Path, tmp_path: Path) -> None:
-    write_cases(hospital, heading=HEADING.replace("总费用", "总废用").replace("险种", "险钟"))
-    file = hospital / "inputs" / PERIOD / "cases.csv"
-    source = CaseSource(
-        [file], scheme=load_scheme("chs_drg_1_1"), policies=load_policies(["harbin_2024"])
-    )
-    with pytest.raises(InputError) as error:
-        list(source.batches())
-    assert "是不是“总废用”" in str(error.value)
-    assert "是不是“险钟”" in str(error.value)
-
-
-def test_policies_by_date_ask_for_the_date(tmp_path: Path) -> None:
-    folder = make_workspace(tmp_path / "院")
-    path = folder / "inputs" / "2026-07" / "cases.csv"
-    text = path.read_text(encoding="utf-8-sig").replace("出院日期", "离院的日子")
-    path.write_text(text, encoding="utf-8-sig")
-    with pytest.raises(InputError, match="缺少“出院日期”列"):
-        computed(folder, "2026-07")
-
-
-def test_cases_of_another_month_alone_are_refused(hospital: Path) -> None:
-    write_cases(hospital, *(row.replace("2026-10-0", "2026-08-0") for row in ROWS))
-    text = refusal(hospital)
-    assert "cases.csv 不是 2026-10 的病例" in text
-    assert "2026-08-03 至 2026-08-09" in text
-
-
-def test_some_cases_of_another_month_are_told(hospital: Path) -> None:
-    write_cases(hospital, ROWS[0], ROWS[1].replace("2026-10-0", "2026-08-0"))
-    words = "1 例的出院日期、结算日期都不在 2026-10（第 3 行）"
-    assert words in shown(hospital)
-    row = told(hospital, "不在本月的病例")
-    assert (row["row"], row["rows"], row["amount_fen"]) == (3, 1, 900_050)
-    assert words in str(row["message"])
-
-
-def test_a_case_settled_in_the_month_is_of_the_month(hospital: Path) -> None:
-    rows = [f"{row.replace('2026-10-0', '2026-09-0')},2026-10-31" for row in ROWS]
-    write_cases(hospital, *rows, heading=f"{HEADING},结算日期")
-    assert computed(hospital).warnings.empty
-
-
-def test_a_file_with_a_heading_alone(hospital: Path) -> None:
-    path = hospital / "inputs" / PERIOD / "cases.csv"
-    path.write_text(f"{HEADING}\n", encoding="utf-8-sig")
-    assert "只有表头，一例病例也没有" in refusal(hospital)
-
-
-def test_a_month_whose_cases_are_all_rejected(hospital: Path) -> None:
-    write_cases(hospital, *(row.replace("2026-10-01", "2026-11-01") for row in ROWS))
-    text = refusal(hospital)
-    assert "2 行全部被拒收" in text
-    assert "cases.csv 第 2 行 [出院日期]：出院日期早于入院日期（读到“2026-10-03”）" in text
-
-
-def test_exceptions_without_amounts_stay_whole_numbers(hospital: Path) -> None:
-    """A rejected row beside an unknown item made the amounts floats, and the report a traceback."""
-    write_cases(hospital, *ROWS, ROWS[0].replace("A00001", "A00009").replace(",56,", ",560,"))
-    charges = hospital / "inputs" / PERIOD / "charges.csv"
-    text = charges.read_text(encoding="utf-8-sig")
-    charges.write_text(text + "2026-10-09,C1,9999,2,10,D101,,D101,\n", encoding="utf-8-sig")
-    exceptions = month_exceptions(run_month(hospital, PERIOD))
-    assert {"病例拒收", "未知项目"} <= set(exceptions["kind"])
-    assert str(exceptions["amount_fen"].dtype) == "Int64"
-
-
-def own_policy(hospital: Path, change: Callable[[str], str]) -> None:
-    shipped = files("drg_engine").joinpath("policies/harbin_2024.toml")
-    text = change(shipped.read_text(encoding="utf-8"))
-    (hospital / "own.toml").write_text(text, encoding="utf-8")
-    settings = hospital / "hospital.toml"
-    said = settings.read_text(encoding="utf-8").replace('"harbin_2024"', '"own.toml"')
-    settings.write_text(said, encoding="utf-8")
-
-
-def test_an_insurance_without_a_rate(hospital: Path) -> None:
-    own_policy(hospital, lambda text: text.replace("310 = ", "31O = "))
-    output = shown(hospital)
-    assert re.search(r"险种 310（职工）.*没有：1 例、总费用 15,000.00 元.*是不是“31O”", output)
-    assert re.search(r"rates\.31O 不是已知的险种编码，本月没有这个险种的病例；是不是“310”", output)
-    row = told(hospital, "险种没有费率")
-    assert (row["found"], row["rows"], row["amount_fen"]) == ("310", 1, 1_500_000)
-    assert told(hospital, "费率没有病例")["column"] == "rates.31O"
-
-
-def test_insured_elsewhere_needs_no_rate(hospital: Path) -> None:
-    write_cases(hospital, *ROWS, ROWS[0].replace("A00001", "A00003").replace(",310,", ",other,"))
-    assert computed(hospital).warnings.empty
-
-
-def excel_cases(path: Path, name: str, value: str) -> Path:
-    """The cases as a workbook whose second case has a formula that failed."""
-    book = xlsxwriter.Workbook(str(path))
-    book.add_worksheet("说明").write_formula(0, 0, "=1/0", None, "#REF!")
-    sheet = book.add_worksheet("病例")
-    sheet.write_row(0, 0, HEADING.split(","))
-    for number, row in enumerate(ROWS, 1):
-        sheet.write_row(number, 0, row.split(","))
-    sheet.write_formula(2, HEADING.split(",").index(name), "=1/0", None, value)
-    book.close()
-    return path
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("总费用", "#DIV/0!"), ("成本", "#N/A"), ("总费用", "#VALUE!"), ("年龄", "#N/A")],
-)
-def test_an_error_value_of_excel_is_no_blank(tmp_path: Path, name: str, value: str) -> None:
-    cases = read_cases(excel_cases(tmp_path / "cases.xlsx", name, value), sheet="病例")
-    (line,) = cases.rejects.lines.to_pylist()
-    assert (line["row"], line["column"], line["value"]) == (3, name, value)
-    assert cases.case_id.to_pylist() == ["A00001"]
-
-
-def test_error_cells_as_openpyxl_writes_them(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
-    book.active.append(["甲", "乙"])
-    book.active.append(["#DIV/0!", 3])
-    book.active.append(["=A2", "#N/A"])
-    book.save(tmp_path / "a.xlsx")
-    rows = sheet_rows(tmp_path / "a.xlsx")
-    assert [rows[1][0], rows[1][1], rows[2][1]] == ["#DIV/0!", 3, "#N/A"]
-
-
-@pytest.mark.parametrize(("name", "value"), [("总费用", "15000.00"), ("成本", "14000.00")])
-def test_an_amount_below_zero(tmp_path: Path, name: str, value: str) -> None:
-    path = tmp_path / "a.csv"
-    text = "\n".join([HEADING, ROWS[0].replace(value, f"-{value}"), ROWS[1]])
-    path.write_text(text, encoding="utf-8")
-    (line,) = read_cases(path).rejects.lines.to_pylist()
-    assert (line["row"], line["column"]) == (2, name)
-    assert line["reason"].startswith("金额为负")
-
-
-def test_run_counts_the_exceptions(hospital: Path) -> None:
-    """A rate that lacks weighs most, a rejected case more than a case without a group."""
-    write_cases(
-        hospital, *ROWS,
-        ROWS[1].replace("A00002", "A00003").replace("I63.900", "X99.999"),
-        ROWS[1].replace("A00002", "A00004").replace("I63.900", "X99.998"),
-        ROWS[1].replace("A00002", "A00005").replace(",61,", ",610,"),
-        ROWS[1].replace("A00002", "A00006").replace(",390,", ",39O,"),
-    )  # fmt: skip
-    kinds = exceptions_by_kind(month_exceptions(computed(hospital)))
-    names = [kind for kind, _ in kinds]
-    places = [names.index(one) for one in ("险种没有费率", "病例拒收", "不能分组", "不认识的编码")]
-    assert places == sorted(places)
-    assert dict(kinds)["不能分组"] == 2
-    (line,) = [one for one in shown(hospital).splitlines() if one.startswith("异常 ")]
-    total = int(line.split()[1])
-    assert total == sum(count for _, count in kinds)
-    assert line.startswith(f"异常 {total} 行（险种没有费率 1、")
-    assert line.endswith("），见异常表")
-
-
-def test_a_case_without_a_group_is_told_with_its_row(hospital: Path) -> None:
-    write_cases(hospital, *ROWS, ROWS[1].replace("A00002", "B00003").replace("I63.900", "X99.999"))
-    run_month(hospital, PERIOD)
-    path = hospital / "out" / PERIOD / f"月报-{PERIOD}.xlsx"
-    sheet = openpyxl.load_workbook(path)["异常"]
-    heading, *rows = [row for row in sheet.iter_rows(values_only=True) if row[2] is not None]
-    (row,) = [dict(zip(heading, row, strict=True)) for row in rows if row[1] == "不能分组"]
-    assert (row["行"], row["病案号"]) == (4, "＊＊＊3")
-
-
-def test_charge_lines_that_cannot_be_read(hospital: Path) -> None:
-    charges = hospital / "inputs" / PERIOD / "charges.csv"
-    text = charges.read_text(encoding="utf-8-sig")
-    last = len(text.splitlines())
-    more = "十月三日,C1,0103,1,15,D101,,D101,\n2026-10-09,C1,0103,一,16.50,D101,,D101,\n"
-    charges.write_text(text + more, encoding="utf-8-sig")
-    month = run_month(hospital, PERIOD)
-    rows = month_exceptions(month).query("kind == '无法读取'").to_dict("records")
-    said = {row["column"]: (row["first_row"], row["found"], row["amount_fen"]) for row in rows}
-    assert said == {
-        "收费日期": (last + 1, "十月三日", 1_500),
-        "数量": (last + 2, "一", 1_650),
-    }
-    with (hospital / "out" / PERIOD / f"拒收-{PERIOD}.csv").open(encoding="utf-8-sig") as stream:
-        lines = [list(row.values()) for row in csv.DictReader(stream)]
-    assert lines == [
-        ["charges.csv", str(last + 1), "", "收费日期", "十月三日", "收费日期不是日期"],
-        ["charges.csv", str(last + 2), "", "数量", "一", "数量不是数字（至多四位小数）"],
+def test_files_that_nobody_reads_are_told(tmp_path: Path) -> None:
+    make_inputs(tmp_path)
+    tables, inputs = tmp_path / "tables", tmp_path / "inputs"
+    assert unread_files(tables, inputs) == ()
+    for name in ("attendance - 副本.csv", "attendence.xlsx", "考核汇总.xlsx", "说明.txt", "a.pdf",
+                 ".~lock.xlsx", "~$quality.xlsx", "review.csv", "cases.csv"):  # fmt: skip
+        (inputs / name).write_bytes(b"x")
+    (tables / "quality.csv").write_bytes(b"x")
+    (inputs / "calendar.csv").write_bytes(b"x")
+    assert [str(stray) for stray in unread_files(tables, inputs)] == [
+        "tables/quality.csv 没有程序读。读的是 inputs/quality.csv；多余的请移走",
+        "inputs/attendance - 副本.csv 没有程序读。读的是 inputs/attendance.csv；多余的请移走",
+        "inputs/attendence.xlsx 没有程序读。读的是 inputs/attendance.csv；多余的请移走",
+        "inputs/calendar.csv 没有程序读。请移到 tables",
+        "inputs/考核汇总.xlsx 没有程序读。不用的请移走",
     ]
 
 
-def test_nothing_is_said_of_a_good_month(hospital: Path) -> None:
-    assert computed(hospital).warnings.empty
+def test_files_are_told_in_few_lines(tmp_path: Path) -> None:
+    result = month(tmp_path, nothing)
+    for i in range(7):
+        (tmp_path / "inputs" / f"考勤{i}.csv").write_bytes(b"x")
+        (tmp_path / "inputs" / f"报销 {i}.xlsx").write_bytes(b"x")
+    notes = notes_of(tmp_path, result)
+    assert len(notes) == 7
+    assert notes[5] == "另有 2 个这样的文件"
+    assert notes[6].startswith("没有程序读：inputs/报销 0.xlsx、")
+    assert "等 7 个" in notes[6]
 
 
-def test_every_refusal_is_an_error_of_the_engine(hospital: Path) -> None:
-    write_cases(hospital, heading=HEADING.replace("总费用", "Q"))
-    done = CliRunner().invoke(app, ["run", str(hospital), PERIOD])
-    assert isinstance(done.exception, DrgEngineError)
+def test_a_run_says_what_was_not_read(tmp_path: Path) -> None:
+    """Told with the run; its id is that of the same month without the file."""
+    folder = make_small(tmp_path / "医院", PERIOD)
+    clean = record_month(folder, PERIOD, signature=WANG)
+    assert clean.notes == ()
+    (folder / "inputs" / PERIOD / "考勤.csv").write_bytes(b"x")
+    again = record_month(folder, PERIOD, signature=WANG)
+    assert again.recorded.repeated
+    assert again.notes == (
+        f"inputs/{PERIOD}/考勤.csv 没有程序读。读的是 inputs/{PERIOD}/attendance.csv；多余的请移走",
+    )
+
+
+# -------------------------------------------------------- numbers and names that do not fit
+
+
+def test_a_mistyped_staff_number_is_told(tmp_path: Path) -> None:
+    text = ATTENDANCE.replace("100001", "1O0001")
+    result = month(tmp_path, nothing, attendance=text)
+    told = result.exceptions.set_index("kind").loc["考勤表的工号未知"]
+    assert (told["file"], told["first_row"], told["found"]) == ("attendance.csv", 2, "1O0001")
+    assert "最接近“100001”" in told["message"]
+    notes = notes_of(tmp_path, result)
+    assert any(note.startswith("考勤表的工号未知：1 处（1O0001）") for note in notes)
+    assert any(note.startswith("没有考勤：1 处（100001）") for note in notes)
+
+
+def test_a_mistyped_staff_number_where_the_plan_refuses_absence(tmp_path: Path) -> None:
+    refuse = {"staff.missing_attendance": "refuse"}
+    told = refused(tmp_path, nothing, refuse, attendance=ATTENDANCE.replace("100001", "1O0001"))
+    assert told[0].startswith("attendance.csv [工号]：没有考勤（读到“100001”）")
+    assert told[1].startswith("attendance.csv 第 2 行 [工号]：工号不在人员表（读到“1O0001”）")
+    assert told[1].endswith("最接近“100001”")
+
+
+def test_staff_without_any_department(tmp_path: Path) -> None:
+    told = refused(tmp_path, nothing, departments="科室编码,类型\n")
+    assert told == ["departments.csv：没有一个科室。请填写各科室"]
+
+
+def test_a_score_above_the_plans_maximum_is_a_fault(tmp_path: Path) -> None:
+    text = QUALITY.replace("96.5", "120.01")
+    told = refused(tmp_path, nothing, quality=text)
+    assert told == [
+        "quality.csv 第 2 行 [质量得分]：质量得分超过方案的最高分（读到“D101 120.01”）。"
+        "方案最高 120 分（quality.max_score）；请改正得分"
+    ]
+    allow = {"quality.max_score": 150.0, "quality.deduction": "redistribute"}
+    allowed = month(tmp_path / "b", nothing, allow, quality=text)
+    row = allowed.exceptions.set_index("kind").loc["质量得分高于 100"]
+    assert (row["found"], row["first_row"]) == ("D101", 2)
+    assert "得分 120.01，方案最高 150" in row["message"]
+
+
+def test_charges_of_another_month_are_told_as_such(tmp_path: Path) -> None:
+    told = refused(tmp_path, nothing, charges=CHARGES.replace("2026-10-", "2026-09-"))
+    lines = CHARGES.count("\n2026-10-")
+    assert lines > 10
+    assert f"没有 2026-10 日期的收费明细（读到“2026-09 有 {lines} 行”）" in told[0]
+    unreadable = CHARGES.replace("2026-10-", "十月")
+    assert "没有一行读得出来" in refused(tmp_path / "b", nothing, charges=unreadable)[0]
+
+
+# ------------------------------------------------------------------- what is done in Excel
+
+
+def sheet(path: Path, change: Callable[[Any], Any]) -> Path:
+    book = openpyxl.Workbook()
+    for line in ATTENDANCE.splitlines():
+        book.active.append(line.split(","))
+    change(book.active)
+    book.save(path)
+    return path
+
+
+def titled(page: Any) -> None:
+    page.insert_rows(1)
+    page.cell(1, 1, "十月考勤表")
+    page.merge_cells("A1:C1")
+
+
+def formulas(page: Any) -> None:
+    page.cell(2, 3, "=B2-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (titled, ["attendance.xlsx 第 1 行：表头不在第一行，而在第 2 行。"
+                  "请删去第 1 行（标题、说明），让表头在第一行"]),
+        (lambda page: page.merge_cells("A2:A3"),
+         ["attendance.xlsx 第 3 行 [工号]：是合并单元格，这一行没有内容（读到“”）。"
+          "在 Excel 里取消合并单元格，每一行都填上"]),
+        (formulas, ["attendance.xlsx 第 2 行 [实际出勤天数]：公式没有算出的值（读到“=B2-1”）。"
+                    "在 Excel 里打开、重算并保存，或复制后粘贴为数值"]),
+        (lambda page: page.cell(2, 3, ""),
+         ["attendance.xlsx 第 2 行 [实际出勤天数]：不能为空（读到“”）。请填写数字"]),
+    ],
+)  # fmt: skip
+def test_what_was_done_in_excel_is_seen(
+    change: Callable[[Any], Any], told: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read_table(sheet(tmp_path / "attendance.xlsx", change), "attendance")
+    assert [str(fault) for fault in caught.value.faults] == told
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+def test_a_title_above_the_heading_of_a_csv(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "attendance.csv").write_text("考勤表\n制表：某\n" + ATTENDANCE, encoding=encoding)
+    with pytest.raises(InputError, match="表头不在第一行，而在第 3 行") as caught:
+        read_table(tmp_path / "attendance.csv", "attendance")
+    assert "请删去第 1 至 2 行" in str(caught.value)
+    titled_lines = "十月收费\n" + CHARGES
+    told = refused(tmp_path / "month", nothing, charges=titled_lines)
+    assert told == ["charges.csv 第 1 行：表头不在第一行，而在第 2 行。"
+                    "请删去第 1 行（标题、说明），让表头在第一行"]  # fmt: skip
+
+
+def test_attendance_above_due_names_its_choice(tmp_path: Path) -> None:
+    text = ATTENDANCE.replace("100002,22,20", "100002,18,22")
+    with pytest.raises(AllocationError) as caught:
+        month(tmp_path, nothing, attendance=text)
+    told = [str(fault) for fault in caught.value.faults]
+    assert told == [
+        "attendance.csv 第 3 行 [实际出勤天数]：实际出勤多于应出勤"
+        "（读到“工号 100002：实际 22，应出勤 18”）。"
+        "请改正天数；加班照算或按全勤计的，改方案的 staff.above_full（allow 或 cap）"
+    ]

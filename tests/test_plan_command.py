@@ -29,6 +29,12 @@ def test_show() -> None:
     shown = said("show", PLAN)
     assert "series.doctor.pool" in shown
     assert "30000.0" in shown
+    for words in (
+        "由奖金池反推（budget）",
+        "盈亏 × 份额（surplus_share）",
+        "岗位系数（post）、职称系数（title）",
+    ):
+        assert words in shown
     assert "staff.missing_score" not in shown
     assert "staff.missing_score" in said("show", PLAN, "--all")
 

@@ -115,3 +115,11 @@ def test_bundled_plans_stand_and_can_be_approved(name: str) -> None:
     plan = load_plan(name)
     assert not (check_plan_alone(plan)["status"] == "blocks").any()
     assert len(boxes(flow_svg(plan_flow(plan)))) > 10
+
+
+def test_every_kind_of_cost_is_drawn() -> None:
+    borne = {"*": 0.0, "办公耗材": 0.5, "水电": 0.2, "维修": 0.1, "洗涤消毒": 0.25, "绿化": 0.3}
+    cost = {"costs": {"borne": borne, "funding": "outside"}}
+    text = flow_svg(plan_flow(make_plan(BASE | cost)))
+    assert "洗涤消毒 25%" in text
+    assert "绿化 30%" in text

@@ -273,7 +273,8 @@ def test_means_of_a_stated_group(tmp_path: Path) -> None:
         ({"posts": "工号,科室编码,系列,生效日期,失效日期\n1,S1,医生,2026-10-05,2026-10-01\n"},
          "失效日期不晚于生效日期"),
         ({"posts": "工号,科室编码,系列,岗位占比\n1,S1,医生,1.2\n"}, "允许范围：0 ≤ 岗位占比 ≤ 1"),
-        ({"attendance": PRESENT.replace("20,20\n3", "20,21\n3")}, "实际出勤多于应出勤（读到“工号 2：实际 21，应出勤 20”）"),
+        ({"attendance": PRESENT.replace("20,20\n3", "20,21\n3")},
+         "实际出勤多于应出勤（读到“工号 2：实际 21，应出勤 20”）"),
     ],
 )  # fmt: skip
 def test_faulty_tables(texts: dict[str, str], words: str, tmp_path: Path) -> None:
@@ -352,5 +353,7 @@ def test_attendance_above_full_is_refused_wherever_it_counts(tmp_path: Path) -> 
     fixed = {"staff.fixed": [{"name": "津贴", "amount": 1.0, "attendance": "apply"}]}
     pools = {"staff.sub_pools": [{"name": "绩效", "share": 1.0, "formula": "岗位系数 × 出勤率"}]}
     for more in (fixed, pools):
-        with pytest.raises(AllocationError, match="实际出勤多于应出勤（读到“工号 2：实际 21，应出勤 20”）"):
+        with pytest.raises(
+            AllocationError, match="实际出勤多于应出勤（读到“工号 2：实际 21，应出勤 20”）"
+        ):
             ward(tmp_path / "b", 100.0, changes | more, attendance=above)

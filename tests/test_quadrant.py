@@ -32,3 +32,17 @@ def test_bubbles_that_lie_close_have_room(places: list[float], cut: float) -> No
     chart = quadrant_chart(data, "象限", bubbles, layout.quadrant, cut, x_title="CMI")
     low, high = chart.x_axis.scaling.min, chart.x_axis.scaling.max
     assert low < min([*places, cut]) <= max([*places, cut]) < high
+
+
+def test_weights_have_no_place_below_zero() -> None:
+    style = Style.load()
+    layout = Layout.load(DESK_LAYOUT, style)
+    workbook = Workbook()
+    group = next(iter(layout.quadrant.colours()))
+    bubbles = [Bubble("轻", 0.2, 10.0, 5.0, group), Bubble("重", 33.0, -10.0, 9.0, group)]
+    data = ChartData(workbook.create_sheet(), Painter(workbook, style), layout.charts)
+    chart = quadrant_chart(data, "象限", bubbles, layout.quadrant, 1.2, x_title="RW")
+    assert chart.x_axis.scaling.min == 0
+    counts = {cell.value: cell.number_format for cell in data.sheet["D"] if cell.value in (5, 9)}
+    assert {form.partition(";")[0] for form in counts.values()} == {"#,##0"}
+    assert set(counts) == {5, 9}

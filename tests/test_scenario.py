@@ -90,8 +90,13 @@ def test_nothing_changed_is_the_same_policy() -> None:
         ("[factors]\nratse = 2", "[ratse]：不认识的键"),
         (
             "[weight]\nscale = 1.1",
-            "[weight]：不认识的键（读到“{'scale': 1.1}”）。是否想写 weights？",
+            "[weight]：没有这一节（读到“scale = 1.1”）。是否想写 weights？",
         ),
+        (
+            '[limits]\n"low.bound" = 5\nhigh.inclusive = true',
+            "[limits]：没有这一节（读到“low.bound = 5，high.inclusive = true”）。这里可写：",
+        ),
+        ('[limits]\n"low.bound" = 5', "要改政策的键，写在 [changes]（新值）或 [factors]（倍数）"),
         ("[weights]\nscal = 1.1", "[weights.scal]：不认识的键（读到“1.1”）。是否想写 scale？"),
         ("[weights]\nscale = 0.0", "[weights.scale]：太小（读到“0.0”）。“全部权重乘以”"),
         ('[weights]\nscale = "1"', "[weights.scale]：应为数字"),

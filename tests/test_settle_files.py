@@ -256,6 +256,8 @@ def test_the_command_writes_partitions_and_tables(tmp_path: Path) -> None:
     out = tmp_path / "out"
     said = invoke(str(region), "--policy", RATE, "--out", str(out), "--scenario", str(scenario))
     assert "读入 600 = 结算 600 + 拒收 0" in said
+    assert "基金支付（元）" in said
+    assert "个人负担（元）" in said
     assert "费率上调" in said
     written = sorted(p.relative_to(out).as_posix() for p in out.rglob("*.parquet"))
     assert written == [f"cases/month=2024-0{n}/cases.parquet" for n in (1, 2, 3)]
@@ -350,8 +352,11 @@ def test_columns_and_groups_that_only_a_scenario_names(tmp_path: Path) -> None:
     scenario = tmp_path / "extra.toml"
     scenario.write_text(text, encoding="utf-8")
     out = tmp_path / "out"
-    invoke(str(tmp_path / "a.parquet"), "--policy", RATE, "--out", str(out),
-           "--scenario", str(scenario))  # fmt: skip
+    said = invoke(str(tmp_path / "a.parquet"), "--policy", RATE, "--out", str(out),
+                  "--scenario", str(scenario))  # fmt: skip
+    assert "医保盈亏（元）" in said
+    assert "基金支付（元）" not in said  # no case states what persons pay
+    assert "个人负担（元）" not in said
     (_, row) = rows_of(out / "情景" / "对比.csv")
     assert row["增减"] == "800.00"
     assert not row.get("提示")

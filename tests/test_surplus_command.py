@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import zipfile
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,18 @@ def test_the_figures_are_those_of_the_months_run(made: Path, demo_hospital: Path
 
 
 def test_the_causes_add_up_to_the_fen_for_each_department_and_group(made: Path) -> None:
-    for name in ("因何增减-按科室", "因何增减-按病组", "科室病组因何"):
-        rows = _rows(made / f"{name}.csv")
+    # Against itself the hospital has no causes by group.
+    assert not (made / "因何增减-按病组.csv").exists()
+    tables = {name: _rows(made / f"{name}.csv") for name in ("因何增减-按科室", "科室病组因何")}
+    for heading in ("医保盈亏·盈亏", "参照盈亏", "增减", "因何增减·病组构成"):
+        sums: Counter[str] = Counter()
+        for row in tables["科室病组因何"]:
+            sums[row["科室编码"]] += Decimal(row[heading])  # type: ignore[assignment]
+        assert sums == {r["科室编码"]: Decimal(r[heading]) for r in tables["因何增减-按科室"]}
+    idle = [row for row in tables["科室病组因何"] if row["工作量·出院例数"] == "0"]
+    assert {row["病组名称"] for row in idle} == {"本科室没有的病组"}
+    assert len(idle) == len({row["科室编码"] for row in idle})
+    for rows in tables.values():
         assert rows
         for row in rows:
             groups = ("因何增减·", "同病组次均费用·", "标准之外·")

@@ -11,6 +11,7 @@ import pytest
 from case_factory import write_scheme
 from commands import tables_exit
 
+import grouper_tables
 from drg_engine import group_one
 from drg_engine.errors import TableError
 from drg_engine.tables_command import show_diff, show_scheme, verify
@@ -55,6 +56,22 @@ def test_verify_knows_the_one_code_of_2_0_outside_the_list(
         "不在编码清单内的编码（照表使用）：1 个：43.4100x026（chs_drg_2_0/procedure_sets.csv"
         in capsys.readouterr().out
     )
+
+
+def test_lost_characters_are_counted_and_the_mended_are_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    verify("chs_drg_2_0")
+    words = "名称里有字在转录时丢失、写作问号的编码：1 个：C88.203 M?重链病"
+    assert words in capsys.readouterr().out
+    folder = Path(grouper_tables.__file__).parent / "codes"
+    told = tomllib.loads((folder / "provenance.toml").read_text(encoding="utf-8"))
+    for one in told["mended"]:
+        rows = (folder / one["table"]).read_text(encoding="utf-8").splitlines()
+        names = {row.split(",")[0]: row.split(",", 2)[2] for row in rows}
+        assert f"U+{ord(one['written']):X}" == one["codepoint"]
+        mended = {code for code, name in names.items() if one["written"] in name}
+        assert mended == set(one["codes"])
 
 
 def test_trust_of_2_0_says_where_a_normal_delivery_goes() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+import zipfile
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 import openpyxl
 import pytest
-import xlsxwriter
 from ledger_cases import PERIOD, make_small
 from policy_workspace import make_workspace
 from typer.testing import CliRunner
@@ -210,14 +210,19 @@ def test_insured_elsewhere_needs_no_rate(hospital: Path) -> None:
 
 def excel_cases(path: Path, name: str, value: str) -> Path:
     """The cases as a workbook whose second case has a formula that failed."""
-    book = xlsxwriter.Workbook(str(path))
-    book.add_worksheet("说明").write_formula(0, 0, "=1/0", None, "#REF!")
-    sheet = book.add_worksheet("病例")
-    sheet.write_row(0, 0, HEADING.split(","))
-    for number, row in enumerate(ROWS, 1):
-        sheet.write_row(number, 0, row.split(","))
-    sheet.write_formula(2, HEADING.split(",").index(name), "=1/0", None, value)
-    book.close()
+    book = openpyxl.Workbook()
+    book.active.append(["#REF!"])
+    sheet = book.create_sheet("病例")
+    for row in (HEADING, *ROWS):
+        sheet.append(row.split(","))
+    sheet.cell(3, HEADING.split(",").index(name) + 1, value)
+    plain = path.with_name("plain.xlsx")
+    book.save(plain)
+    # As Excel has it: the formula, and what came of it.
+    failed = f"<v>{value}</v>".encode()
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w") as new:
+        for part in old.namelist():
+            new.writestr(part, old.read(part).replace(failed, b"<f>1/0</f>" + failed))
     return path
 
 

@@ -15,7 +15,7 @@ from conftest import MILLION, best, measured
 
 _LACKING, _WRONG = 20, 30
 READS = 6
-ATTEMPTS = 5
+ATTEMPTS = 8
 
 
 def _side(path: Path, order: np.ndarray[Any, Any], wrong: int) -> Path:

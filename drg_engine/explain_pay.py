@@ -44,18 +44,27 @@ def explain_person(folder: Path, period: str, name: str, *, unmask: bool = False
     """
     told = _told(folder, period, unmask)
     posts = told.allocation.staff_pay
-    chosen = posts[posts["staff_id"] == name.strip()]
-    if chosen.empty:
-        chosen = posts[posts["name"] == name.strip()]
-    ids = sorted(set(chosen["staff_id"]))
-    if len(ids) != 1:
-        raise _unknown("人员", name, ids, [str(one) for one in posts["staff_id"]], period)
+    person, chosen = _only("人员", name, posts, ("staff_id", "name"), period)
     own = chosen.sort_values(["main", "department"], ascending=[False, True], kind="stable")
     parts = [_person_part(told, own)]
     for row in own.to_dict("records"):
         parts += _unit_parts(told, str(row["department"]), str(row["series"]))
-    parts.append(_own_lines(told, ids[0]))
+    parts.append(_own_lines(told, person))
     return parts
+
+
+def _only(
+    what: str, name: str, rows: pd.DataFrame, columns: tuple[str, str], period: str
+) -> tuple[str, pd.DataFrame]:
+    """The code that is meant, and its rows; by the code's column, else by the name's."""
+    key, title = columns
+    chosen = rows[rows[key] == name.strip()]
+    if chosen.empty:
+        chosen = rows[rows[title] == name.strip()]
+    codes = sorted({str(code) for code in chosen[key]})
+    if len(codes) != 1:
+        raise _unknown(what, name, codes, [str(one) for one in rows[key]], period)
+    return codes[0], chosen
 
 
 def _person_part(told: Told, posts: pd.DataFrame) -> Part:
@@ -108,17 +117,12 @@ def explain_unit(folder: Path, period: str, name: str, *, unmask: bool = False) 
     """
     told = _told(folder, period, unmask)
     pools = told.allocation.department_pools
-    chosen = pools[pools["department"] == name.strip()]
-    if chosen.empty:
-        chosen = pools[pools["department_name"] == name.strip()]
-    codes = sorted(set(chosen["department"]))
-    if len(codes) != 1:
-        raise _unknown("科室", name, codes, [str(one) for one in pools["department"]], period)
-    parts = [_unit_part(told, codes[0], chosen)]
+    code, chosen = _only("科室", name, pools, ("department", "department_name"), period)
+    parts = [_unit_part(told, code, chosen)]
     for series in chosen["series"]:
-        parts += _unit_parts(told, codes[0], str(series), with_cases=False)
-        parts.append(staff_part(told, codes[0], str(series)))
-    parts.append(case_part(told, codes[0]))
+        parts += _unit_parts(told, code, str(series), with_cases=False)
+        parts.append(staff_part(told, code, str(series)))
+    parts.append(case_part(told, code))
     return [part for part in parts if part.lines]
 
 

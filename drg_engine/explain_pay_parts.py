@@ -15,6 +15,7 @@ from drg_engine.money import MISSING_FEN, format_fen
 from drg_engine.month import Month
 from drg_engine.pay_handed import SERIES_WORDS
 from drg_engine.pay_tables import SOURCE_WORDS
+from drg_engine.pool_parts import POOL_PARTS
 from performance import Allocation, Inputs
 from performance.drg_facts import left_out_of, transferred_cases
 from performance.words import decimal_text, item_words, money_steps, number_text
@@ -91,14 +92,6 @@ class Told:
         return pools[(pools["department"] == department) & (pools["series"] == series)]
 
 
-_PARTS = (
-    ("点数部分", "points_fen", 1), ("公式部分", "formula_fen", 1), ("DRG 部分", "drg_fen", 1),
-    ("承担成本", "cost_fen", -1), ("质量增减", "quality_fen", 1),
-    ("质量奖金", "quality_pool_fen", 1), ("补至零", "floor_fen", 1),
-    ("保底封顶", "bounds_fen", 1), ("科室单项", "single_fen", 1),
-)  # fmt: skip
-
-
 def pool_part(told: Told, department: str, series: str) -> Part:
     """How the department's money came about, and what of it went to its staff."""
     title = f"科室奖金：{told.place(department, series)}"
@@ -107,7 +100,7 @@ def pool_part(told: Told, department: str, series: str) -> Part:
         return Part(title, ("本月没有这个系列的奖金池",))
     row = rows.iloc[0]
     lines = str(row["words"]).split("；")
-    steps = [(label, sign * int(row[key])) for label, key, sign in _PARTS if int(row[key])]
+    steps = [(label, sign * int(row[key])) for label, key, sign in POOL_PARTS if int(row[key])]
     pool = int(row["pool_fen"])
     if not lines[-1].endswith(f"科室奖金 {format_fen(pool)}"):
         lines.append(money_steps(steps or [("点数部分", 0)], ("科室奖金", pool)))

@@ -13,6 +13,7 @@ from drg_engine import __version__
 from drg_engine.money import format_fen, to_fen
 from drg_engine.pay_handed import SERIES_WORDS
 from drg_engine.pay_month import PayMonth
+from drg_engine.pool_parts import POOL_PARTS
 from performance.points import UNKNOWN
 from reports.pay import DepartmentPay
 from reports.pay_second_sheet import SecondSheet
@@ -132,12 +133,8 @@ def _report(cut: _Cut, department: str) -> DepartmentPay:
 
 
 _LINES = (
-    ("点数部分", "points_fen", 1), ("公式部分", "formula_fen", 1), ("DRG 部分", "drg_fen", 1),
-    ("承担成本", "cost_fen", -1), ("质量增减", "quality_fen", 1),
-    ("质量奖金", "quality_pool_fen", 1), ("补至零", "floor_fen", 1),
-    ("保底封顶", "bounds_fen", 1), ("科室单项", "single_fen", 1), ("= 科室奖金", "pool_fen", 1),
-    ("− 主任基金", "head_fund_fen", -1), ("− 科室负担个人单项", "department_single_fen", -1),
-    ("= 人员分配", "staff_fen", 1),
+    *POOL_PARTS, ("= 科室奖金", "pool_fen", 1), ("− 主任基金", "head_fund_fen", -1),
+    ("− 科室负担个人单项", "department_single_fen", -1), ("= 人员分配", "staff_fen", 1),
 )  # fmt: skip
 
 

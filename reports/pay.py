@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from openpyxl.drawing.image import Image
 
+from drg_engine.pool_parts import POOL_PARTS
 from reports import page
 from reports.book import Book, Canvas, write_book
 from reports.charts import Step, ranking, waterfall
@@ -151,14 +152,6 @@ def _summary_charts(report: PayReport, canvas: Canvas, top: int) -> int:
     return top + _CHART_ROWS + 1
 
 
-_PARTS = (
-    ("点数部分", "points_fen", 1), ("公式部分", "formula_fen", 1), ("DRG 部分", "drg_fen", 1),
-    ("承担成本", "cost_fen", -1), ("质量增减", "quality_fen", 1),
-    ("质量奖金", "quality_pool_fen", 1), ("补至零", "floor_fen", 1),
-    ("保底封顶", "bounds_fen", 1), ("科室单项", "single_fen", 1),
-)  # fmt: skip
-
-
 def _pool_chart(canvas: Canvas, top: int) -> int:
     """How the department's money comes about, all its series together."""
     pools = canvas.tables["department_pools"]
@@ -166,7 +159,7 @@ def _pool_chart(canvas: Canvas, top: int) -> int:
         return top
     steps = [
         Step(label, sign * int(pools[key].sum()) / 100.0)
-        for label, key, sign in _PARTS
+        for label, key, sign in POOL_PARTS
         if int(pools[key].sum())
     ]
     steps.append(Step("科室奖金", int(pools["pool_fen"].sum()) / 100.0, whole=True))
